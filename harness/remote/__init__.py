@@ -1,0 +1,1 @@
+"""Running commands: on this machine, and on a host over SSH."""

@@ -1,0 +1,122 @@
+"""Commands, their results, and the interface that every way of running them has."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import BinaryIO, Protocol
+
+from harness.errors import CommandFailed
+
+DEFAULT_TIMEOUT = timedelta(seconds=60)
+
+
+@dataclass(frozen=True)
+class Command:
+    """An argument list, as for execve: nothing in it is ever read by a shell.
+
+    For a pipeline, say so: ``Command.shell("gzip -d | dd of=/dev/x")``.
+    *secret* keeps the command out of logs (a password stands in it).
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(default_factory=dict)
+    secret: bool = False
+
+    @classmethod
+    def of(cls, *argv: object) -> Command:
+        """A command from its arguments; sizes, paths and numbers are turned into text."""
+        return cls(tuple(str(part) for part in argv))
+
+    @classmethod
+    def shell(cls, script: str) -> Command:
+        """A POSIX shell script; it stops at the first command that fails (``set -e``)."""
+        return cls(("sh", "-ec", script))
+
+    def __str__(self) -> str:
+        """The line to paste into a shell to run the same."""
+        if self.secret:
+            return f"{self.argv[0]} [hidden]"
+        words = [f"{key}={shlex.quote(value)}" for key, value in self.env.items()]
+        return " ".join([*words, shlex.join(self.argv)])
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommandResult:
+    """How a command ended. Output is text: UTF-8, bad bytes replaced."""
+
+    command: Command
+    where: str
+    """The runner's name: ``localhost`` or the host's."""
+    exit_status: int
+    """0 to 255; a negative number is the signal that ended it."""
+    stdout: str
+    stderr: str
+    duration: timedelta
+
+    @property
+    def ok(self) -> bool:
+        """Whether the exit status was 0."""
+        return self.exit_status == 0
+
+    def check(self) -> CommandResult:
+        """Itself if it went well; else `CommandFailed` with the command and its last words."""
+        if self.ok:
+            return self
+        words = (self.stderr.strip() or self.stdout.strip()).splitlines()[-5:]
+        said = "; ".join(line.strip() for line in words) or "it said nothing"
+        how = f"exit status {self.exit_status}"
+        if self.exit_status < 0:
+            how = f"signal {-self.exit_status}"
+        msg = f"on {self.where}: `{self.command}` ended with {how}: {said}"
+        raise CommandFailed(msg, exit_status=self.exit_status, stderr=self.stderr)
+
+
+class Stream(Protocol):
+    """A command that goes on running, and the two byte streams to it and from it."""
+
+    def read(self, size: int, timeout: timedelta) -> bytes | None:
+        """Up to *size* bytes; ``b""`` at the end; None if none came within *timeout*."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Send all of *data* to its standard input."""
+        ...
+
+    def close(self) -> None:
+        """End it; never raises, and is harmless twice."""
+        ...
+
+
+class Runner(Protocol):
+    """Runs commands in one place."""
+
+    @property
+    def name(self) -> str:
+        """Where: ``localhost`` or the host's name."""
+        ...
+
+    def run(
+        self,
+        command: Command,
+        *,
+        timeout: timedelta = DEFAULT_TIMEOUT,
+        check: bool = True,
+        stdin: bytes | BinaryIO | None = None,
+    ) -> CommandResult:
+        """Run to the end. `CommandFailed` on a bad status if *check*; `DeadlineExceeded` when
+        *timeout* passes (the command is then ended); `HostLost` when the host is gone.
+
+        *stdin* may be a file of any size: it is streamed, never held in memory.
+        """
+        ...
+
+    def open(self, command: Command) -> Stream:
+        """Start a command that goes on running (a console, a lock)."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection; never raises."""
+        ...
