@@ -1,0 +1,183 @@
+"""The kinds of values in flight files, as pydantic types that explain what they accept."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Annotated, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
+
+from harness.flight.axes import Arch, Boot, Dist, Pocket, Virt, choose
+from harness.flight.hints import did_you_mean
+from harness.flight.model import PHASES
+from harness.units import Size, parse_duration
+
+T = TypeVar("T")
+
+MAX_TIMEOUT = timedelta(days=1)
+_WORD = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
+_ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+_ON_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
+_SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*[KMGTkmgt]?([iI]?[bB])?\s*$"
+_DURATION_PATTERN = r"^(?=.)(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$"
+
+
+def _size(low: str, high: str) -> Callable[[object], Size]:
+    least, most = Size.parse(low), Size.parse(high)
+
+    def check(value: object) -> Size:
+        if isinstance(value, bool) or not isinstance(value, str | int | float):
+            msg = "a size is a number and a unit, such as 512M or 2G"
+            raise ValueError(msg)
+        try:
+            size = Size.parse(str(value))
+        except OverflowError as error:
+            msg = f"a size this long is impossible; accepted: {low} to {high}"
+            raise ValueError(msg) from error
+        if not least <= size <= most:
+            bare = "" if isinstance(value, str) else " bytes (a number without a unit)"
+            how = "small: the least is" if size < least else "large: the most is"
+            msg = f"{value}{bare} is too {how} {low if size < least else high}"
+            raise ValueError(msg)
+        return size
+
+    return check
+
+
+def _duration(value: object) -> timedelta:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        msg = "a duration is written as 90s, 5m or 1h30m"
+        raise ValueError(msg)
+    try:
+        duration = parse_duration(value)
+    except OverflowError:
+        duration = timedelta.max
+    if duration > MAX_TIMEOUT:
+        msg = f"{value} is too long: the most is 24h"
+        raise ValueError(msg)
+    return duration
+
+
+def _number(low: float, high: float) -> Callable[[T], T]:
+    def check(value: T) -> T:
+        if isinstance(value, int | float) and not low <= value <= high:
+            msg = f"{value} is out of bounds; accepted: {low} to {high}"
+            raise ValueError(msg)
+        return value
+
+    return check
+
+
+def _matches(pattern: re.Pattern[str], longest: int, what: str) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if not pattern.fullmatch(value) or len(value) > longest:
+            msg = f"{value!r} is not {what}"
+            raise ValueError(msg)
+        return value
+
+    return check
+
+
+def _phase(value: str) -> str:
+    if value not in PHASES:
+        msg = f"unknown phase {value!r}{did_you_mean(value, PHASES)}"
+        raise ValueError(msg)
+    return value
+
+
+def _kernel_args(value: str) -> str:
+    if not value.isprintable():
+        msg = "kernel arguments stand on one line, without control characters"
+        raise ValueError(msg)
+    return value.strip()
+
+
+def _url(value: str) -> str:
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not value.isprintable():
+        msg = (
+            f"{value!r} is not a mirror; write auto, or a URL that begins with http:// or https://"
+        )
+        raise ValueError(msg)
+    if parts.password is not None:
+        msg = "a mirror's URL holds no password: flights and results are for everyone to read"
+        raise ValueError(msg)
+    return value
+
+
+def _host_key(value: str) -> str:
+    kind, _, rest = value.strip().partition(" ")
+    encoded = rest.split(" ")[0]
+    try:
+        known = kind.encode() in base64.b64decode(encoded, validate=True)[:64]
+    except binascii.Error:
+        known = False
+    if not known:
+        msg = (
+            "this is not a public host key; write what `ssh-keyscan -t ed25519 HOST` prints "
+            "after the host's name, such as ssh-ed25519 AAAA..."
+        )
+        raise ValueError(msg)
+    return f"{kind} {encoded}"
+
+
+def unique(values: list[T]) -> list[T]:
+    """The list itself; `ValueError` when it is empty or names a thing twice."""
+    if not values:
+        msg = "the list is empty"
+        raise ValueError(msg)
+    for position, value in enumerate(values):
+        if value in values[:position]:
+            msg = f"{str(value)!r} stands in the list twice"
+            raise ValueError(msg)
+    return values
+
+
+_SIZE_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "string", "pattern": _SIZE_PATTERN}, {"type": "integer"}]}
+)
+_DURATION_SCHEMA = WithJsonSchema(
+    {"anyOf": [{"type": "string", "pattern": _DURATION_PATTERN}, {"type": "number"}]}
+)
+
+
+def _word(what: str) -> AfterValidator:
+    meaning = f"a {what}: lower-case letters and digits, parts joined by a dash, 40 at most"
+    return AfterValidator(_matches(_WORD, 40, meaning))
+
+
+DistField = Annotated[Dist, BeforeValidator(lambda value: choose(Dist, value))]
+ArchField = Annotated[Arch, BeforeValidator(lambda value: choose(Arch, value))]
+VirtField = Annotated[Virt, BeforeValidator(lambda value: choose(Virt, value))]
+BootField = Annotated[Boot, BeforeValidator(lambda value: choose(Boot, value))]
+PocketField = Annotated[Pocket, BeforeValidator(lambda value: choose(Pocket, value))]
+FlightName = Annotated[str, _word("flight's name")]
+SuiteName = Annotated[str, _word("suite's name")]
+Variant = Annotated[str, _word("variant")]
+HostName = Annotated[str, _word("host's name")]
+Package = Annotated[str, AfterValidator(_matches(_PACKAGE, 200, "the name of a Debian package"))]
+Memory = Annotated[Size, PlainValidator(_size("64M", "1T")), _SIZE_SCHEMA]
+Disk = Annotated[Size, PlainValidator(_size("512M", "16T")), _SIZE_SCHEMA]
+Duration = Annotated[timedelta, BeforeValidator(_duration), _DURATION_SCHEMA]
+PhaseName = Annotated[
+    str, AfterValidator(_phase), WithJsonSchema({"type": "string", "enum": list(PHASES)})
+]
+Vcpus = Annotated[
+    int,
+    AfterValidator(_number(1, 512)),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 512}),
+]
+Slots = Annotated[int, AfterValidator(_number(1, 256))]
+Port = Annotated[int, AfterValidator(_number(1, 65535))]
+Factor = Annotated[float, AfterValidator(_number(0.1, 100))]
+KernelArgs = Annotated[str, AfterValidator(_kernel_args)]
+MirrorUrl = Annotated[str, AfterValidator(_url)]
+Address = Annotated[str, AfterValidator(_matches(_ADDRESS, 253, "a host name or IP address"))]
+OnHost = Annotated[str, AfterValidator(_matches(_ON_HOST, 100, "a name Linux or LVM accepts"))]
+HostKey = Annotated[str, AfterValidator(_host_key)]

@@ -1,0 +1,112 @@
+"""What a flight is once its file has been read: plain values, nothing left to check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from harness.flight.axes import Arch, Boot, Dist, Pocket, Virt
+from harness.units import Size
+
+DEFAULT_TIMEOUTS: Mapping[str, timedelta] = {
+    "create": timedelta(seconds=30),
+    "bootloader": timedelta(seconds=30),
+    "kernel": timedelta(seconds=30),
+    "initramfs": timedelta(seconds=30),
+    "init": timedelta(seconds=60),
+    "login": timedelta(seconds=30),
+    "network": timedelta(seconds=30),
+    "ssh": timedelta(seconds=30),
+    "shutdown": timedelta(seconds=60),
+}
+"""How long each phase of a guest may take on hardware. Generous: they end hopeless waits and
+are no measure of speed. A host's ``timeout_factor`` stretches all of them."""
+
+PHASES: tuple[str, ...] = tuple(DEFAULT_TIMEOUTS)
+"""The phases of a guest's life, in their order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSpec:
+    """One cell of the matrix, bound to a suite."""
+
+    name: str
+    """``<suite>-<dist>-<arch>-<virt>-<boot>[-<variant>]``: stable, the key of history."""
+    suite: str
+    dist: Dist
+    arch: Arch
+    virt: Virt
+    boot: Boot
+    variant: str | None
+    memory: Size
+    vcpus: int
+    disk: Size
+    kernel_args: str
+    """Added at the end of the guest's kernel line, so that it overrides what stands before."""
+    packages: tuple[str, ...]
+    timeouts: Mapping[str, timedelta] = field(hash=False)
+    """Every one of `PHASES`, not yet stretched by the host's factor."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirrorSpec:
+    """Where guests are built from. *url* None: the machine's own apt sources."""
+
+    url: str | None = None
+    accept_expired: bool = False
+    """Build from a Release file past its Valid-Until (a frozen mirror)."""
+    omit: tuple[Pocket, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flight:
+    """One flight file, expanded. *hosts* is empty when the file leaves the host open."""
+
+    name: str
+    description: str
+    mirror: MirrorSpec
+    hosts: tuple[str, ...]
+    jobs: tuple[JobSpec, ...]
+    source: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestboxSpec:
+    """A Xen host that the harness makes itself, in QEMU. *disk* is the scratch VG's size."""
+
+    __test__ = False  # the name starts like a test class; pytest must not collect it
+
+    release: str
+    memory: Size
+    vcpus: int
+    disk: Size
+
+
+@dataclass(frozen=True, kw_only=True)
+class SshSpec:
+    """A Xen host reached by SSH."""
+
+    address: str
+    port: int
+    user: str
+    key_file: str
+    """As written: a leading ``~`` is the user's home; expand it where the file is opened."""
+    host_key: str
+    """The host's public key, ``ssh-ed25519 AAAA...``: no other host is trusted."""
+    vg: str
+    thin_pool: str
+    bridge: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostSpec:
+    """One host of the inventory: either a *testbox* or reached by *ssh*, never both."""
+
+    name: str
+    slots: int
+    """How many jobs it may run at once."""
+    timeout_factor: float
+    """How much slower than hardware its guests are; stretches every timeout of a guest."""
+    testbox: TestboxSpec | None = None
+    ssh: SshSpec | None = None

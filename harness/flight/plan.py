@@ -1,0 +1,140 @@
+"""A plan: everything that is decided before a host is touched, as a value and as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from harness.errors import UsageError
+from harness.flight.axes import Arch, Boot, Dist, Keep, Pocket, Virt
+from harness.flight.inventory import Inventory
+from harness.flight.model import Flight, HostSpec, JobSpec, MirrorSpec, SshSpec, TestboxSpec
+from harness.flight.selector import select
+from harness.units import Size
+
+SCHEMA_VERSION = 1
+_TOKEN = re.compile(r"[0-9a-f]{6}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """One run of a flight on one host."""
+
+    schema_version: int
+    flight_id: str
+    """Such as ``smoke-20261122-114412-a1b2c3``: the time is UTC, the end is random. Lower-case
+    letters, digits and dashes only, so that it fits LV tags, domain names and file names."""
+    flight: str
+    source: str
+    """The flight's file, as it was given."""
+    host: HostSpec
+    mirror: MirrorSpec
+    jobs: tuple[JobSpec, ...]
+    keep: Keep
+    created: datetime
+
+
+def make_plan(
+    flight: Flight,
+    inventory: Inventory,
+    *,
+    now: datetime,
+    token: str,
+    only: Iterable[str] = (),
+    host: str | None = None,
+    keep: Keep = Keep.NEVER,
+) -> Plan:
+    """Decide what runs where. *token* is six random hexadecimal digits, *now* an aware time.
+
+    The host is *host* if given, else the first that the flight names, else the inventory's
+    default. `UsageError` when the host is unknown or a glob of *only* matches no job.
+    """
+    if not _TOKEN.fullmatch(token) or now.tzinfo is None:
+        msg = "a plan needs an aware time and a token of six hexadecimal digits"
+        raise ValueError(msg)
+    created = now.astimezone(UTC)
+    return Plan(
+        schema_version=SCHEMA_VERSION,
+        flight_id=f"{flight.name}-{created:%Y%m%d-%H%M%S}-{token}",
+        flight=flight.name,
+        source=flight.source,
+        host=inventory.get(host or next(iter(flight.hosts), None)),
+        mirror=flight.mirror,
+        jobs=select(flight.jobs, only),
+        keep=keep,
+        created=created,
+    )
+
+
+def to_json(plan: Plan) -> str:
+    """*plan* as text: sizes in bytes, durations in seconds, the time in ISO 8601."""
+    return json.dumps(to_dict(plan), indent=2, sort_keys=False, ensure_ascii=False) + "\n"
+
+
+def to_dict(plan: Plan) -> dict[str, Any]:
+    """*plan* as values that JSON knows."""
+    data = asdict(plan)
+    data["created"] = plan.created.isoformat()
+    for job, spec in zip(data["jobs"], plan.jobs, strict=True):
+        job["timeouts"] = {phase: t.total_seconds() for phase, t in spec.timeouts.items()}
+    return data
+
+
+def from_json(text: str) -> Plan:
+    """The plan written by `to_json`. `UsageError` when it is not one, or of another version."""
+    try:
+        data = json.loads(text)
+        version = data["schema_version"]
+        if version != SCHEMA_VERSION:
+            msg = f"this plan has schema version {version}; this xenflight knows {SCHEMA_VERSION}"
+            raise UsageError(msg)
+        return _plan(data)
+    except (ValueError, KeyError, TypeError) as error:
+        msg = f"this is not a plan: {type(error).__name__}: {error}"
+        raise UsageError(msg, hint="make it again with `xenflight plan --json`") from error
+
+
+def _plan(data: Mapping[str, Any]) -> Plan:
+    return Plan(
+        **{
+            **data,
+            "host": _host(data["host"]),
+            "mirror": _mirror(data["mirror"]),
+            "jobs": tuple(_job(job) for job in data["jobs"]),
+            "keep": Keep(data["keep"]),
+            "created": datetime.fromisoformat(data["created"]),
+        }
+    )
+
+
+def _host(data: Mapping[str, Any]) -> HostSpec:
+    testbox, ssh = data["testbox"], data["ssh"]
+    if testbox:
+        testbox = TestboxSpec(
+            **{**testbox, "memory": Size(testbox["memory"]), "disk": Size(testbox["disk"])}
+        )
+    return HostSpec(**{**data, "testbox": testbox, "ssh": SshSpec(**ssh) if ssh else None})
+
+
+def _mirror(data: Mapping[str, Any]) -> MirrorSpec:
+    return MirrorSpec(**{**data, "omit": tuple(Pocket(pocket) for pocket in data["omit"])})
+
+
+def _job(data: Mapping[str, Any]) -> JobSpec:
+    return JobSpec(
+        **{
+            **data,
+            "dist": Dist(data["dist"]),
+            "arch": Arch(data["arch"]),
+            "virt": Virt(data["virt"]),
+            "boot": Boot(data["boot"]),
+            "memory": Size(data["memory"]),
+            "disk": Size(data["disk"]),
+            "packages": tuple(data["packages"]),
+            "timeouts": {phase: timedelta(seconds=s) for phase, s in data["timeouts"].items()},
+        }
+    )
