@@ -1,0 +1,144 @@
+"""Events added up: the result of a flight at any moment of it.
+
+The file of events is the truth: ``results.json`` is always what `FlightLog.result` makes of
+it, so a flight whose controller was killed can be read up to its last line.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from harness.results.events import (
+    Event,
+    FlightEnded,
+    FlightHeader,
+    FlightStarted,
+    HostKnown,
+    ImageReady,
+    JobEnded,
+    PlannedJob,
+    Problem,
+    StepFinished,
+    StepStarted,
+)
+from harness.results.model import FlightResult, ImageFacts, JobResult, StepResult, UtcTime
+from harness.results.rules import complete, first_bad, flight_status, job_status, worse
+from harness.status import Status, worst
+
+
+@dataclass(kw_only=True)
+class JobLog:
+    """What the events say about one job so far."""
+
+    planned: PlannedJob
+    steps: dict[str, StepResult] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
+    started: UtcTime | None = None
+    latest: UtcTime | None = None
+    ended: JobEnded | None = None
+
+    def seen(self, at: UtcTime) -> None:
+        """Something happened to the job at that time."""
+        self.started = min(self.started or at, at)
+        self.latest = max(self.latest or at, at)
+
+    def finished(self, step: StepResult) -> None:
+        """Take in a step's result."""
+        old = self.steps.get(step.testid)
+        self.steps[step.testid] = worse(old, step) if old else step
+
+    def result(self) -> JobResult:
+        """The job as it would be judged if nothing more came."""
+        planned = self.planned
+        steps = complete(planned.steps, self.steps, frozenset(self.begun))
+        status = job_status(steps)
+        if self.ended is None and len(steps) > len(self.steps):
+            status = Status.ABORTED
+        bad = first_bad(steps)
+        facts = {key: value for step in steps for key, value in step.facts.items()}
+        length = (self.latest - self.started).total_seconds() if self.latest and self.started else 0
+        return JobResult(
+            name=planned.name,
+            suite=planned.suite,
+            dist=planned.dist,
+            arch=planned.arch,
+            virt=planned.virt,
+            boot=planned.boot,
+            status=status,
+            reason=f"{bad.testid}: {bad.reason or bad.status}" if bad else None,
+            steps=steps,
+            runvars={**planned.runvars, **facts, **(self.ended.runvars if self.ended else {})},
+            console_log=planned.console_log,
+            started=self.started,
+            duration=length,
+            kept=self.ended is not None and self.ended.kept,
+            waits=self.ended.waits if self.ended else {},
+        )
+
+
+class FlightLog:
+    """Adds events up. Begin with the header, then `add` each event in order."""
+
+    def __init__(self, header: FlightHeader) -> None:
+        self.header = header
+        self.host = header.host
+        self.images: dict[str, ImageFacts] = {}
+        self.problems: list[str] = []
+        self.latest = header.started
+        self.ended: FlightEnded | None = None
+        self.jobs = {planned.name: JobLog(planned=planned) for planned in header.jobs}
+
+    def add(self, event: Event) -> None:
+        """Take in one event; `ValueError` when it is about a job that was not planned."""
+        self.latest = max(self.latest, event.at)
+        match event:
+            case FlightStarted():
+                pass
+            case HostKnown():
+                self.host = event.host
+            case ImageReady():
+                self.images[event.image.key] = event.image
+            case StepStarted():
+                self._job(event.job, event.at).begun.add(event.testid)
+            case StepFinished():
+                self._job(event.job, event.step.started or event.at)
+                self._job(event.job, event.at).finished(event.step)
+            case JobEnded():
+                self._job(event.job, event.at).ended = event
+            case Problem():
+                self.problems.append(event.text)
+            case FlightEnded():
+                self.ended = event
+            case _:
+                assert_never(event)
+
+    def _job(self, name: str, at: UtcTime) -> JobLog:
+        if name not in self.jobs:
+            msg = f"flight {self.header.flight_id} has no job {name!r}"
+            raise ValueError(msg)
+        self.jobs[name].seen(at)
+        return self.jobs[name]
+
+    def result(self) -> FlightResult:
+        """The flight as it would be judged if nothing more came."""
+        header = self.header
+        jobs = tuple(log.result() for log in self.jobs.values())
+        status = flight_status(jobs, problems=bool(self.problems), ended=self.ended is not None)
+        if self.ended and self.ended.status:
+            status = worst((status, self.ended.status))
+        return FlightResult(
+            flight_id=header.flight_id,
+            flight=header.flight,
+            status=status,
+            started=header.started,
+            ended=self.ended.at if self.ended else None,
+            duration=max(0.0, (self.latest - header.started).total_seconds()),
+            harness_version=header.harness_version,
+            revision=header.revision,
+            host=self.host,
+            images=tuple(self.images.values()),
+            jobs=jobs,
+            command=header.command,
+            problems=tuple(self.problems),
+        )

@@ -1,0 +1,158 @@
+"""The flight recorder: writes down what happens while it happens.
+
+Lives in the controller process only. A line of ``events.jsonl`` is on its way to the disk
+before the call returns, and no file stays open, so a controller that is killed at any point
+leaves a true record.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness.errors import LabError
+from harness.results.events import (
+    Event,
+    FlightEnded,
+    FlightHeader,
+    FlightStarted,
+    HostKnown,
+    ImageReady,
+    JobEnded,
+    Problem,
+    StepFinished,
+    StepStarted,
+)
+from harness.results.layout import FlightDirectory
+from harness.results.log import FlightLog
+from harness.results.model import FlightResult, HostFacts, ImageFacts, Record, StepResult
+from harness.status import Status
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class FlightRecorder:
+    """Records one flight in *directory*, which is made if need be.
+
+    Raises `LabError` when the directory already holds a flight or cannot be written to.
+    """
+
+    def __init__(
+        self, directory: Path, header: FlightHeader, *, now: Callable[[], datetime] = _utc_now
+    ) -> None:
+        self.files = FlightDirectory(directory)
+        self._now = now
+        self._log = FlightLog(header)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self.files.events.touch(exist_ok=False)
+            point_latest(self.files)
+        except FileExistsError as error:
+            msg = f"{error.filename or directory} is there already; nothing was overwritten"
+            raise LabError(msg, hint="every flight needs an id of its own") from error
+        except OSError as error:
+            raise _unwritable(directory, error) from error
+        self._add(FlightStarted(at=now(), header=header))
+        self._write_results()
+
+    @property
+    def result(self) -> FlightResult:
+        """The flight as it would be judged if nothing more came."""
+        return self._log.result()
+
+    def host_known(self, host: HostFacts) -> None:
+        """The host was found out about; a later call replaces an earlier one."""
+        self._add(HostKnown(at=self._now(), host=host))
+
+    def image_ready(self, image: ImageFacts) -> None:
+        """An image was built or found."""
+        self._add(ImageReady(at=self._now(), image=image))
+
+    def step_started(self, job: str, testid: str) -> None:
+        """A step begins."""
+        self._add(StepStarted(at=self._now(), job=job, testid=testid))
+
+    def step_finished(self, job: str, step: StepResult) -> None:
+        """A step ended. Of two results for one step the worse is kept."""
+        self._add(StepFinished(at=self._now(), job=job, step=step))
+        self._write_results()
+
+    def job_ended(
+        self,
+        job: str,
+        *,
+        kept: bool = False,
+        waits: Mapping[str, float] | None = None,
+        runvars: Mapping[str, str] | None = None,
+    ) -> None:
+        """The job is over, its teardown included. *waits*: seconds for each word."""
+        self._add(
+            JobEnded(
+                at=self._now(),
+                job=job,
+                kept=kept,
+                waits=dict(waits or {}),
+                runvars=dict(runvars or {}),
+            )
+        )
+
+    def problem(self, text: str) -> None:
+        """Something of ours is wrong and belongs to no step: a leftover, a lost host."""
+        self._add(Problem(at=self._now(), text=text))
+
+    def finish(self, status: Status | None = None) -> FlightResult:
+        """The flight is over; a second call changes nothing.
+
+        *status* can only make the flight's own worse: give `aborted` when the operator ended it.
+        """
+        if self._log.ended is None:
+            self._add(FlightEnded(at=self._now(), status=status))
+            self._write_results()
+        return self.result
+
+    def _add(self, event: Event) -> None:
+        self._log.add(event)
+        try:
+            with self.files.events.open("a", encoding="ascii") as events:
+                events.write(to_json(event) + "\n")
+        except OSError as error:
+            raise _unwritable(self.files.events, error) from error
+
+    def _write_results(self) -> None:
+        try:
+            write_atomically(self.files.results, to_json(self.result, indent=2) + "\n")
+        except OSError as error:
+            raise _unwritable(self.files.results, error) from error
+
+
+def to_json(record: Record, *, indent: int | None = None) -> str:
+    """JSON in pure ASCII: guest output in it cannot reach the terminal of who looks at the file."""
+    return json.dumps(record.model_dump(mode="json"), indent=indent)
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write *path* so that a reader sees the old text or the new one, never a part."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)
+
+
+def point_latest(files: FlightDirectory) -> None:
+    """Make ``latest`` lead to this flight, whatever it led to before."""
+    fresh = files.path.with_name(f".latest.{files.path.name}.{os.getpid()}")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(files.path.name)
+    try:
+        fresh.replace(files.latest)
+    except OSError:
+        fresh.unlink()
+        raise
+
+
+def _unwritable(path: Path, error: OSError) -> LabError:
+    return LabError(f"cannot record the flight in {path}: {error.strerror or error}")
