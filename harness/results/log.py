@@ -33,7 +33,7 @@ class JobLog:
 
     planned: PlannedJob
     steps: dict[str, StepResult] = field(default_factory=dict)
-    begun: set[str] = field(default_factory=set)
+    begun: dict[str, UtcTime] = field(default_factory=dict)
     started: UtcTime | None = None
     latest: UtcTime | None = None
     ended: JobEnded | None = None
@@ -51,7 +51,7 @@ class JobLog:
     def result(self) -> JobResult:
         """The job as it would be judged if nothing more came."""
         planned = self.planned
-        steps = complete(planned.steps, self.steps, frozenset(self.begun))
+        steps = complete(planned.steps, self.steps, self.begun)
         status = job_status(steps)
         if self.ended is None and len(steps) > len(self.steps):
             status = Status.ABORTED
@@ -100,7 +100,7 @@ class FlightLog:
             case ImageReady():
                 self.images[event.image.key] = event.image
             case StepStarted():
-                self._job(event.job, event.at).begun.add(event.testid)
+                self._job(event.job, event.at).begun[event.testid] = event.at
             case StepFinished():
                 self._job(event.job, event.step.started or event.at)
                 self._job(event.job, event.at).finished(event.step)

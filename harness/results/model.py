@@ -157,7 +157,7 @@ class JobResult(Record):
     runvars: dict[Words, Words] = Field(default_factory=dict)
     """Those given, and those that steps stored."""
     console_log: Words | None = None
-    """Path relative to the flight's directory."""
+    """Path relative to the flight's directory; no such file if there never was a console."""
     started: UtcTime | None = None
     duration: Seconds = 0.0
     kept: bool = False

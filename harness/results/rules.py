@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 
 from harness.results.model import JobResult, StepResult
 from harness.status import Status, worst
@@ -40,28 +41,28 @@ def worse(old: StepResult, new: StepResult) -> StepResult:
 
 
 def complete(
-    expected: Sequence[str], found: Mapping[str, StepResult], begun: frozenset[str]
+    expected: Sequence[str], found: Mapping[str, StepResult], begun: Mapping[str, datetime]
 ) -> tuple[StepResult, ...]:
     """All steps of a job in order, with those that have no result filled in.
 
     A step without a result is `blocked` when an earlier one did not pass, and else
-    `aborted`. *begun* names the steps that were started. Steps that nobody expected come last.
+    `aborted`. *begun* says when each step was started. Steps that nobody expected come last.
     """
     steps: list[StepResult] = []
     culprit: StepResult | None = None
     order = [*expected, *(testid for testid in found if testid not in expected)]
     for testid in order:
-        step = found.get(testid) or _absent(testid, culprit, testid in begun)
+        step = found.get(testid) or _absent(testid, culprit, begun.get(testid))
         steps.append(step)
         if culprit is None and testid in found and step.status not in HARMLESS:
             culprit = step
     return tuple(steps)
 
 
-def _absent(testid: str, culprit: StepResult | None, begun: bool) -> StepResult:
+def _absent(testid: str, culprit: StepResult | None, begun: datetime | None) -> StepResult:
     if begun:
         reason = "the run ended in the middle of this step"
-        return StepResult(testid=testid, status=Status.ABORTED, reason=reason)
+        return StepResult(testid=testid, status=Status.ABORTED, started=begun, reason=reason)
     if culprit:
         reason = f"did not run: {culprit.testid} was {culprit.status}"
         return StepResult(testid=testid, status=Status.BLOCKED, reason=reason)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from results_samples import START
 
 from harness.results.model import JobResult, StepResult
 from harness.results.rules import complete, first_bad, flight_status, job_status, worse
@@ -75,7 +76,7 @@ def test_of_two_results_the_worse_is_kept_whichever_comes_first() -> None:
 
 def test_absent_steps_are_filled_in() -> None:
     found = {"a": StepResult(testid="a", status=P), "c": StepResult(testid="c", status=B)}
-    done = complete(("a", "b", "c", "d", "e"), found, frozenset({"a", "c", "e"}))
+    done = complete(("a", "b", "c", "d", "e"), found, {"a": START, "c": START, "e": START})
     assert [(step.testid, step.status) for step in done] == [
         ("a", P),
         ("b", Status.ABORTED),
@@ -84,9 +85,10 @@ def test_absent_steps_are_filled_in() -> None:
         ("e", Status.ABORTED),
     ]
     assert done[3].reason == "did not run: c was broken"
+    assert (done[1].started, done[4].started) == (None, START)
     assert done[4].reason == "the run ended in the middle of this step"
 
 
 def test_steps_nobody_expected_come_last() -> None:
     found = {"x": StepResult(testid="x", status=P), "a": StepResult(testid="a", status=P)}
-    assert [step.testid for step in complete(("a",), found, frozenset())] == ["a", "x"]
+    assert [step.testid for step in complete(("a",), found, {})] == ["a", "x"]
