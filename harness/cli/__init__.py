@@ -1,0 +1,103 @@
+"""The ``xenflight`` command.
+
+`main` is the only place that turns errors into messages and exit codes. Verb modules are
+imported when it runs, not before.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from harness import __version__
+from harness.errors import UsageError, XenflightError
+from harness.status import EXIT_BUG, EXIT_CODES, EXIT_USAGE, Status
+
+VERB_MODULES = ("run", "flight", "testbox", "bench", "selftest")
+"""Modules of this package that register verbs, in the order of the help."""
+
+_EXIT_PIPE = 141
+"""What a shell shows for a command that SIGPIPE ended."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line *argv*; the exit code says how it went (harness/status.py)."""
+    try:
+        code = _run(argv)
+        sys.stdout.flush()
+    except UsageError as error:
+        return _complain(error, EXIT_USAGE)
+    except XenflightError as error:
+        return _complain(error, EXIT_CODES[error.status])
+    except typer.TyperException as error:
+        # Typer knows what is wrong with options; only its framed message is not ours.
+        context = getattr(error, "ctx", None)
+        verb = context.command_path if context else "xenflight"
+        return _complain(error.format_message(), error.exit_code, f"see {verb} --help")
+    except (KeyboardInterrupt, typer.Abort):
+        return _complain("interrupted", EXIT_CODES[Status.ABORTED])
+    except BrokenPipeError:
+        return _pipe_closed()
+    except SystemExit as stop:
+        # Typer ends with 1 when nobody reads its output; 1 would be a bug of ours.
+        if isinstance(stop.__context__, BrokenPipeError):
+            return _pipe_closed()
+        raise
+    except Exception as error:  # noqa: BLE001  # the last place: whatever comes here is a bug
+        return _report_bug(error)
+    return code
+
+
+def load_verbs() -> typer.Typer:
+    """The application with all its verbs."""
+    from harness.cli.app import app
+
+    for name in VERB_MODULES:
+        module = f"{__name__}.{name}"
+        if importlib.util.find_spec(module):
+            importlib.import_module(module)
+    return app
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    command = typer.main.get_command(load_verbs())
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    code = command.main(arguments, prog_name="xenflight", standalone_mode=False)
+    return code if isinstance(code, int) else 0
+
+
+def _complain(problem: object, code: int, hint: str = "") -> int:
+    from harness.cli.output import errors
+
+    console = errors()
+    console.print("[bold red]error:[/] ", end="")
+    console.print(str(problem), markup=False, soft_wrap=True)
+    if hint:
+        console.print(hint, markup=False, soft_wrap=True)
+    return code
+
+
+def _pipe_closed() -> int:
+    """Nobody reads any more, and Python's own flush at exit must not complain about it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return _EXIT_PIPE
+
+
+def _report_bug(error: Exception) -> int:
+    """Keep the traceback for the bug's report; the user's screen is no place for it."""
+    text = "".join(traceback.format_exception(error))
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="xenflight-bug-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        file.write(f"xenflight {__version__}, Python {sys.version}\n{sys.argv}\n\n{text}")
+    what = f"{type(error).__name__}: {error}"
+    _complain(f"this is a bug in xenflight: {what}", EXIT_BUG, f"details: {Path(file.name)}")
+    return EXIT_BUG

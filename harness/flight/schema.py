@@ -165,7 +165,7 @@ class HostModel(Strict):
     """One host."""
 
     slots: Slots = 1
-    timeout_factor: Factor = 1
+    timeout_factor: Factor = 1.0
     testbox: TestboxModel | None = None
     ssh: SshModel | None = None
 

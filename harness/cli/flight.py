@@ -1,0 +1,68 @@
+"""``xenflight plan`` and ``xenflight check``: they read files and touch no host."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.cli.app import app
+from harness.cli.options import FlightArgument, HostOption, OnlyOption
+from harness.status import EXIT_USAGE
+
+
+@app.command()
+def plan(
+    flight: FlightArgument = "smoke",
+    only: OnlyOption = None,
+    host: HostOption = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The plan as JSON, with every timeout and default.")
+    ] = False,
+) -> None:
+    """Show the jobs of a flight. Touches no host.
+
+    [bold]Examples[/bold]
+
+    [cyan]xenflight plan[/cyan]
+
+    [cyan]xenflight plan smoke --only '*-pvh-*' --host rack1[/cyan]
+
+    [cyan]xenflight plan flights/smoke.yaml --json[/cyan]
+    """
+    from harness.cli.output import output
+    from harness.cli.planning import build_plan, host_line, plan_table
+    from harness.flight.plan import to_json
+
+    found = build_plan(flight, only=only or (), host=host)
+    if as_json:
+        typer.echo(to_json(found), nl=False)
+        return
+    console = output()
+    console.print(plan_table(found))
+    console.print(f"\nhost: {host_line(found)}", markup=False)
+
+
+@app.command()
+def check() -> None:
+    """Check all flights, hosts.yaml and the suites against each other. Touches no host.
+
+    Every flight must parse, every suite must be used by some flight, and every test must be in
+    such a suite. Findings are printed as file:line:column, and the exit code is then 2.
+
+    [bold]Example[/bold]
+
+    [cyan]xenflight check[/cyan]
+    """
+    from harness.cli.output import output
+    from harness.flight.check import check_project
+    from harness.flight.find import flight_files, flights_dir, suites_dir
+
+    findings = check_project(flights_dir(), suites_dir())
+    console = output()
+    for finding in findings:
+        console.print(str(finding), markup=False, soft_wrap=True)
+    if findings:
+        raise typer.Exit(EXIT_USAGE)
+    names = ", ".join(flight_files(flights_dir()))
+    console.print(f"all is well: {names}", markup=False, soft_wrap=True)

@@ -1,0 +1,36 @@
+"""Options that several verbs take, spelt once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.cli import complete
+
+FlightArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="FLIGHT",
+        help="A flight's name, or the path of its file.",
+        autocompletion=complete.flights,
+    ),
+]
+OnlyOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--only",
+        metavar="GLOB",
+        help="Only jobs whose names match. May be given again, or with commas between.",
+        autocompletion=complete.jobs,
+    ),
+]
+HostOption = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        metavar="NAME",
+        help="A host from hosts.yaml, instead of the flight's own.",
+        autocompletion=complete.hosts,
+    ),
+]
