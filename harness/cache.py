@@ -1,0 +1,48 @@
+"""Where expensive things are kept: outside the repository, keyed by content, safe to delete."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from harness.errors import LabError
+
+KEY_LENGTH = 16
+
+
+def cache_root() -> Path:
+    """``$XDG_CACHE_HOME/xenflight``, by default ``~/.cache/xenflight``."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "xenflight"
+
+
+def content_key(*parts: str | bytes) -> str:
+    """A short name for exactly these contents; the border between two parts counts."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "big") + data)
+    return digest.hexdigest()[:KEY_LENGTH]
+
+
+@contextmanager
+def exclusive(
+    path: Path, *, what: str, timeout: timedelta = timedelta(minutes=30)
+) -> Iterator[None]:
+    """Hold the lock file *path*: of several processes one works and the others wait.
+
+    The kernel drops the lock when its holder dies. `LabError` after *timeout*.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=timeout.total_seconds()):
+            yield
+    except Timeout as error:
+        msg = f"another xenflight has been busy with {what} for more than {timeout} ({path})"
+        raise LabError(msg, hint="is it hung? end it, then try again") from error

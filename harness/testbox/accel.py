@@ -1,0 +1,58 @@
+"""Whether QEMU can use KVM here, or has to emulate (TCG)."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+
+from harness.errors import UsageError
+
+ENVIRONMENT = "XENFLIGHT_ACCEL"
+
+
+class Accel(StrEnum):
+    """How QEMU runs the testbox."""
+
+    KVM = "kvm"
+    TCG = "tcg"
+
+    @property
+    def qemu_options(self) -> tuple[str, ...]:
+        """QEMU's options for it.
+
+        The TCG list is what Xen 4.17 and 4.20 start on. ``max`` crashes dom0 at once (a PV
+        entry fault); with ``+aes`` the kernel's aesni self-test oopses. ``+svm,+npt`` are
+        what PVH and HVM guests need.
+        """
+        match self:
+            case Accel.KVM:
+                return ("-accel", "kvm", "-cpu", "host")
+            case Accel.TCG:
+                features = "+svm,+npt,+ssse3,+sse4.1,+sse4.2,+popcnt,+fsgsbase"
+                return ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", f"qemu64,{features}")
+
+
+def choose_accel(
+    kvm: Path = Path("/dev/kvm"), cpuinfo: Path = Path("/proc/cpuinfo")
+) -> tuple[Accel, str]:
+    """The accelerator to use and, in words, why.
+
+    A /dev/kvm that opens is not enough: a virtual machine without nested virtualisation may
+    offer one all the same, and Xen dies in it at its first instructions (QEMU says "KVM
+    internal error"). So the processor must show VT-x or AMD-V too.
+    """
+    forced = os.environ.get(ENVIRONMENT)
+    if forced:
+        if forced not in list(Accel):
+            msg = f"{ENVIRONMENT}={forced!r} is not an accelerator"
+            raise UsageError(msg, hint="kvm or tcg")
+        return Accel(forced), f"{ENVIRONMENT} says so"
+    if not kvm.exists():
+        return Accel.TCG, f"there is no {kvm}"
+    if not os.access(kvm, os.R_OK | os.W_OK):
+        return Accel.TCG, f"{kvm} is not yours to open (are you in the group kvm?)"
+    flags = cpuinfo.read_text(encoding="utf-8").split()
+    if not {"vmx", "svm"} & set(flags):
+        return Accel.TCG, "the processor shows neither VT-x nor AMD-V"
+    return Accel.KVM, f"{kvm} is usable"

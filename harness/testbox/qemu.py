@@ -1,0 +1,108 @@
+"""The QEMU command line of a testbox: a pure function."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.remote.command import Command
+from harness.testbox.accel import Accel
+from harness.units import Size
+
+QEMU = "qemu-system-x86_64"
+
+CONTROLLER_ADDRESS = "10.0.2.2"
+"""The controller's loopback as dom0 and its guests see it (QEMU's user-mode network)."""
+DOM0_ADDRESS = "10.0.2.15"
+SCSI_BUS = "hotplug.0"
+
+XEN_ARGS = (
+    "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=2 "
+    "loglvl=info guest_loglvl=info"
+)
+DOM0_ARGS = "root=/dev/vda rw console=hvc0 net.ifnames=0 cryptomgr.notests mitigations=off"
+"""The kernel's self-tests of its ciphers take emulated seconds and prove nothing here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """What the emulated machine is made of; part of the key of a warm snapshot."""
+
+    accel: Accel
+    memory: Size
+    vcpus: int
+
+    def options(self) -> tuple[str, ...]:
+        """QEMU's options for the machine, without files and ports.
+
+        A state can only be resumed into the very same machine, so all that shapes it is here.
+        """
+        return (
+            *("-machine", "q35"),
+            *self.accel.qemu_options,
+            *("-m", str(self.memory.mib)),
+            *("-smp", str(self.vcpus)),
+            *("-display", "none", "-no-reboot", "-no-user-config"),
+            # Disks come and go while it runs: golden images are copied that way.
+            *("-device", "virtio-scsi-pci,id=hotplug"),
+            *("-device", "virtio-net-pci,netdev=uplink,romfile="),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootFiles:
+    """What Xen is started from; QEMU's multiboot loader wants Xen unpacked."""
+
+    xen: Path
+    kernel: Path
+    initrd: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Files:
+    """The files of one running testbox."""
+
+    root: Path
+    volumes: Path
+    qmp: Path
+    serial: Path
+    console_log: Path
+
+
+def qemu_command(
+    hardware: Hardware,
+    boot: BootFiles,
+    files: Files,
+    *,
+    ssh_port: int,
+    state: Path | None = None,
+) -> Command:
+    """The whole command line; with *state* it resumes from there instead of booting.
+
+    ``dhcpstart`` keeps QEMU's DHCP server away from dom0's static address.
+    """
+    uplink = (
+        f"user,id=uplink,dhcpstart=10.0.2.100,hostfwd=tcp:127.0.0.1:{ssh_port}-{DOM0_ADDRESS}:22"
+    )
+    argv = [
+        QEMU,
+        *hardware.options(),
+        *("-netdev", uplink),
+        *("-chardev", f"socket,id=serial0,path={files.serial},server=on,wait=off,"
+                      f"logfile={files.console_log},logappend=on"),
+        *("-serial", "chardev:serial0"),
+        *("-qmp", f"unix:{files.qmp},server=on,wait=off"),
+        *("-kernel", str(boot.xen), "-append", XEN_ARGS),
+        *("-initrd", f"{boot.kernel} {DOM0_ARGS},{boot.initrd}"),
+        *("-drive", _disk(files.root)),
+        *("-drive", _disk(files.volumes)),
+    ]  # fmt: skip
+    if state:
+        argv += ["-incoming", f"exec:cat {shlex.quote(str(state))}"]
+    return Command(tuple(argv))
+
+
+def _disk(path: Path) -> str:
+    # Nothing in a testbox outlives a power cut anyway: cache=unsafe saves every flush.
+    return f"file={str(path).replace(',', ',,')},format=qcow2,if=virtio,cache=unsafe"

@@ -1,0 +1,95 @@
+"""A saved state of a booted host, and whether it can still be trusted.
+
+QEMU writes its memory to a file (``migrate exec:``); the disks of that moment are then
+frozen and every testbox that resumes gets fresh overlays on them. So any number of them
+start from one state, and each starts clean.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import LabError
+from harness.remote.command import Command
+from harness.remote.local import LocalRunner
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedState:
+    """A directory with a memory image and the disks that belong to it.
+
+    The manifest is written last, so a half-made directory is not a state.
+    """
+
+    directory: Path
+    key: str
+    """Of all that must be the same for the state to be resumed: dom0 image, QEMU, machine."""
+
+    @property
+    def memory(self) -> Path:
+        """QEMU's migration stream."""
+        return self.directory / "memory.state"
+
+    @property
+    def root(self) -> Path:
+        """dom0's disk."""
+        return self.directory / "root.qcow2"
+
+    @property
+    def volumes(self) -> Path:
+        """The disk of the volume group."""
+        return self.directory / "volumes.qcow2"
+
+    def seal(self) -> None:
+        """Declare it whole; to be called when all its files are written."""
+        facts = {"key": self.key, "digest": _digest(self.memory)}
+        temporary = self.directory / (MANIFEST + ".new")
+        temporary.write_text(json.dumps(facts), encoding="utf-8")
+        temporary.replace(self.directory / MANIFEST)
+
+    def unseal(self) -> None:
+        """From now on its disks are written to, so its memory no longer fits them."""
+        (self.directory / MANIFEST).unlink(missing_ok=True)
+
+    def why_not(self) -> str | None:
+        """Why it can't be resumed, in words; None when it can."""
+        try:
+            facts = json.loads((self.directory / MANIFEST).read_text(encoding="utf-8"))
+            if facts["key"] != self.key:
+                return "it was made for another QEMU, machine or dom0 image"
+            if facts["digest"] != _digest(self.memory):
+                return "its memory file is damaged"
+        except FileNotFoundError:
+            return "there is none"
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            return f"its manifest is damaged ({error})"
+        missing = [path.name for path in (self.root, self.volumes) if not path.exists()]
+        return f"{missing[0]} is missing" if missing else None
+
+    def discard(self) -> None:
+        """Remove it."""
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def overlay(runner: LocalRunner, backing: Path, new: Path, backing_format: str = "qcow2") -> None:
+    """Make *new*, an empty qcow2 on top of *backing*, which must never change again."""
+    if not backing.exists():
+        msg = f"{backing} is missing"
+        raise LabError(msg, hint="`xenflight testbox rebuild` makes it anew")
+    new.unlink(missing_ok=True)
+    runner.run(
+        Command.of(
+            "qemu-img", "create", "-q", "-f", "qcow2", "-b", backing, "-F", backing_format, new
+        )
+    )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "blake2b").hexdigest()
