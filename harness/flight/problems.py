@@ -23,7 +23,7 @@ class InputErrors(UsageError):
     """All that is wrong in a file, one finding a line, in the order of the file."""
 
     def __init__(self, findings: Iterable[Finding]) -> None:
-        self.findings = tuple(sorted(findings, key=_order))
+        self.findings = tuple(sorted(findings, key=in_file_order))
         first, *rest = self.findings
         lines = [first.text, *(str(finding) for finding in rest)]
         super().__init__("\n".join(lines), place=first.place)
@@ -37,5 +37,6 @@ def findings_of(error: UsageError) -> list[Finding]:
     return [Finding(place=error.place or Place(file="-"), text=text)]
 
 
-def _order(finding: Finding) -> tuple[str, int, int]:
+def in_file_order(finding: Finding) -> tuple[str, int, int]:
+    """What to sort findings by."""
     return finding.place.file, finding.place.line or 0, finding.place.column or 0

@@ -16,7 +16,7 @@ import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from harness.errors import Place, UsageError
-from harness.flight.problems import Finding, InputErrors
+from harness.flight.problems import Finding, InputErrors, in_file_order
 
 KeyPath = tuple[str | int, ...]
 """Where a value stands in a document: ``("jobs", 0, "memory")``."""
@@ -107,7 +107,8 @@ def parse_document(text: str, *, file: str) -> Document:
             raise InputErrors(builder.findings)
         msg = f"the file must be a mapping of keys to values, not {kind_of(value)}"
         raise UsageError(msg, place=builder.place(node))
-    return Document(file=file, value=value, spans=builder.spans, findings=tuple(builder.findings))
+    findings = tuple(sorted(builder.findings, key=in_file_order))
+    return Document(file=file, value=value, spans=builder.spans, findings=findings)
 
 
 def kind_of(value: object) -> str:

@@ -1,0 +1,329 @@
+"""The command: what it prints, where, and with which exit code."""
+
+from __future__ import annotations
+
+import io
+import json
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+import harness
+from harness.cli import load_verbs, main
+from harness.errors import Blocked, GuestFailure, HostLost, LabError, Starved, UsageError
+from harness.flight.plan import Plan, from_json
+
+ROOT = Path(harness.__file__).parent.parent
+JOB = "boot-bookworm-amd64-pv-direct"
+Captured = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def at_root(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> typer.Typer:
+    """An application with one verb, ``fail``, that raises what it is told to."""
+    app = typer.Typer()
+    monkeypatch.setattr("harness.cli.load_verbs", lambda: app)
+    return app
+
+
+def raise_in(app: typer.Typer, error: BaseException) -> None:
+    @app.command()
+    def fail() -> None:
+        raise error
+
+
+def test_plan_shows_the_jobs_and_what_they_need(capsys: Captured) -> None:
+    assert main(["plan"]) == 0
+    out = capsys.readouterr().out
+    assert f"{JOB}  512 MiB" in out
+    assert "1 job " in out
+    assert "host: testbox, a testbox: Xen on Debian bookworm in QEMU; 2 slot(s)" in out
+    assert "\x1b" not in out
+
+
+def test_plan_adds_up_and_obeys_only(capsys: Captured) -> None:
+    assert main(["plan", "must-fail", "--only", "*-panic,*-no-*", "--host", "rack1"]) == 0
+    out = capsys.readouterr().out
+    assert "3 jobs" in out
+    assert "1.5 GiB" in out
+    assert "6.0 GiB" in out
+    assert f"{JOB}-no-network" in out
+    assert "wrong-root" not in out
+    assert "rack1, at rack1.example" in out
+
+
+def test_plan_as_json_is_a_plan(capsys: Captured) -> None:
+    assert main(["plan", "smoke", "--json"]) == 0
+    plan = from_json(capsys.readouterr().out)
+    assert [job.name for job in plan.jobs] == [JOB]
+    assert plan.flight_id.startswith("smoke-")
+
+
+def test_plan_ids_differ_from_one_to_the_next(capsys: Captured) -> None:
+    assert main(["plan", "--json"]) == main(["plan", "--json"]) == 0
+    texts = capsys.readouterr().out.split("\n}\n")[:2]
+    first, second = (json.loads(text + "\n}")["flight_id"] for text in texts)
+    assert first != second
+
+
+def test_the_runner_of_typer_sees_the_same() -> None:
+    result = CliRunner().invoke(load_verbs(), ["plan", "smoke", "--only", "*-pv-*"])
+    assert result.exit_code == 0
+    assert JOB in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["plan", "smok"], "error: unknown flight 'smok'; did you mean 'smoke'?"),
+        (["plan", "--only", "*-hvm-*"], "error: no job matches '*-hvm-*'"),
+        (["plan", "--host", "testbx"], "unknown host 'testbx'; did you mean 'testbox'?"),
+        (["plan", "flights/none.yaml"], "error: there is no flight file flights/none.yaml"),
+        (["plan", "--ony", "x"], "error: No such option: --ony"),
+        (["plan", "smoke", "more"], "more"),
+        (["frobnicate"], "error: No such command 'frobnicate'"),
+        (["run", "--keep", "maybe", "--dry-run"], "maybe"),
+        (["run", "-n", "0", "--dry-run"], "--jobs"),
+        (["run", "--timeout-factor", "0", "--dry-run"], "--timeout-factor"),
+    ],
+)
+def test_bad_usage_ends_with_2_and_one_message(
+    capsys: Captured, arguments: list[str], told: str
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("error: ")
+    assert told in captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_every_mistake_of_a_flight_is_a_line(tmp_path: Path, capsys: Captured) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text("flight: f\nmatrx: {}\njobs: [{dist: buzz}]\n", encoding="utf-8")
+    assert main(["plan", str(path)]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == f"error: {path}:2:1: unknown key 'matrx'; did you mean 'matrix'?"
+    assert all(line.startswith(f"{path}:3:") for line in lines[1:])
+    assert len(lines) == 5
+
+
+def test_without_a_verb_the_verbs_are_listed(capsys: Captured) -> None:
+    assert main([]) == 2
+    out = capsys.readouterr().out
+    assert all(verb in out for verb in ("run", "plan", "check"))
+
+
+@pytest.mark.parametrize("verb", ["plan", "check", "run"])
+def test_the_help_of_each_verb_has_an_example(capsys: Captured, verb: str) -> None:
+    assert main([verb, "--help"]) == 0
+    assert f"xenflight {verb}" in capsys.readouterr().out.split("Example")[1]
+
+
+def test_version(capsys: Captured) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"xenflight {harness.__version__}\n"
+
+
+def test_check_is_silent_about_good_projects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    make_project(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert main(["check"]) == 0
+    assert capsys.readouterr().out == "all is well: f\n"
+
+
+def test_check_prints_places_and_ends_with_2(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    make_project(tmp_path)
+    (tmp_path / "suites" / "boot" / "test_x.py").unlink()
+    monkeypatch.chdir(tmp_path)
+    assert main(["check"]) == 2
+    assert capsys.readouterr().out.startswith("flights/f.yaml:")
+
+
+def make_project(root: Path) -> None:
+    (root / "flights").mkdir()
+    (root / "suites" / "boot").mkdir(parents=True)
+    (root / "suites" / "boot" / "test_x.py").write_text("def test_x(): ...\n", encoding="utf-8")
+    hosts = (ROOT / "flights" / "hosts.yaml").read_text(encoding="utf-8")
+    (root / "flights" / "hosts.yaml").write_text(hosts, encoding="utf-8")
+    flight = (ROOT / "flights" / "smoke.yaml").read_text(encoding="utf-8")
+    flight = flight.replace("flight: smoke", "flight: f")
+    (root / "flights" / "f.yaml").write_text(flight, encoding="utf-8")
+
+
+def test_a_dry_run_shows_the_plan_and_the_pytest_line(capsys: Captured) -> None:
+    arguments = ["run", "must-fail", "--dry-run", "--keep", "on-failure", "--timeout-factor", "8"]
+    assert main([*arguments, "-n", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "4 jobs" in out
+    assert "timeouts x 8" in out
+    words = shlex.split(out.splitlines()[-1])
+    assert words[:4] == ["pytest", "suites", "--flight", "flights/must-fail.yaml"]
+    assert words[-2:] == ["-n", "3"]
+    assert words[words.index("--keep") + 1] == "on-failure"
+
+
+@pytest.mark.parametrize(("wanted", "used"), [([], "2"), (["-n", "9"], "4")])
+def test_workers_are_the_slots_unless_told_and_never_more_than_jobs(
+    capsys: Captured, wanted: list[str], used: str
+) -> None:
+    assert main(["run", "must-fail", "--dry-run", *wanted]) == 0
+    assert shlex.split(capsys.readouterr().out.splitlines()[-1])[-2:] == ["-n", used]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (UsageError("wrong"), 2),
+        (LabError("lab"), 4),
+        (HostLost("gone"), 4),
+        (Blocked("earlier"), 4),
+        (GuestFailure("panic"), 5),
+        (Starved("no host"), 6),
+        (KeyboardInterrupt(), 130),
+        (typer.Exit(3), 3),
+    ],
+)
+def test_errors_become_exit_codes(
+    failing: typer.Typer, capsys: Captured, error: BaseException, code: int
+) -> None:
+    raise_in(failing, error)
+    assert main([]) == code
+    err = capsys.readouterr().err
+    assert "Traceback" not in err
+    assert str(error) in err or isinstance(error, typer.Exit)
+
+
+def test_a_message_is_printed_as_it_is(failing: typer.Typer, capsys: Captured) -> None:
+    raise_in(failing, UsageError("jobs[0] [bold]x[/bold] " + "y" * 400))
+    assert main([]) == 2
+    assert capsys.readouterr().err == "error: jobs[0] [bold]x[/bold] " + "y" * 400 + "\n"
+
+
+def test_a_bug_keeps_its_traceback_in_a_file(
+    failing: typer.Typer, capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    raise_in(failing, ZeroDivisionError("oops"))
+    assert main([]) == 1
+    err = capsys.readouterr().err
+    (file,) = tmp_path.iterdir()
+    assert err.splitlines() == [
+        "error: this is a bug in xenflight: ZeroDivisionError: oops",
+        f"details: {file}",
+    ]
+    text = file.read_text(encoding="utf-8")
+    assert "Traceback" in text
+    assert "in fail" in text
+
+
+def run_module(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", **env},
+        timeout=60,
+    )
+
+
+def test_the_help_loads_nothing_heavy() -> None:
+    done = run_module("-X", "importtime", "-m", "harness.cli", "--help")
+    assert done.returncode == 0
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "harness.cli.app" in loaded
+    assert loaded.isdisjoint({"paramiko", "pytest", "pydantic", "yaml", "pexpect", "xdist"})
+
+
+def test_the_module_runs_and_its_exit_code_is_mains() -> None:
+    done = run_module("-m", "harness.cli", "plan", "nothing-such")
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("line", "completed"),
+    [
+        ("xenflight plan sm", ["smoke"]),
+        ("xenflight plan must-fail --only boot-bookworm-amd64-pv-direct-w", [f"{JOB}-wrong-root"]),
+        ("xenflight run --only b", [JOB]),
+        ("xenflight plan --host testbox-", ["testbox-trixie"]),
+        ("xenflight plan nothing-such --only b", []),
+    ],
+)
+def test_shells_complete_flights_jobs_and_hosts(line: str, completed: list[str]) -> None:
+    done = run_module(
+        "-m",
+        "harness.cli",
+        _XENFLIGHT_COMPLETE="complete_bash",
+        COMP_WORDS=line,
+        COMP_CWORD=str(line.count(" ")),
+    )
+    assert done.stdout.split() == completed
+
+
+def test_a_reader_that_left_is_no_bug() -> None:
+    code = (
+        "import os, sys\n"
+        "read, write = os.pipe()\n"
+        "os.close(read)\n"
+        "os.dup2(write, 1)\n"
+        "from harness.cli import main\n"
+        "sys.exit(main(['plan']))\n"
+    )
+    done = run_module("-c", code)
+    assert (done.returncode, done.stderr) == (141, "")
+
+
+def test_colour_only_where_someone_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Screen(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    from harness.cli.output import errors
+
+    def written(screen: io.StringIO) -> str:
+        monkeypatch.setattr(sys, "stderr", screen)
+        errors().print("[red]x[/]", end="")
+        return screen.getvalue()
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[31m" in written(Screen())
+    assert written(io.StringIO()) == "x"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[31m" not in written(Screen())
+
+
+def test_run_hands_the_plan_over_and_ends_as_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[tuple[Plan, int]] = []
+
+    def run_flight(plan: Plan, *, workers: int) -> int:
+        given.append((plan, workers))
+        return 5
+
+    launch = ModuleType("harness.plugin.launch")
+    launch.__dict__["run_flight"] = run_flight
+    monkeypatch.setitem(sys.modules, "harness.plugin.launch", launch)
+    arguments = ["run", "must-fail", "--only", "*-panic", "--keep", "always", "--host", "rack1"]
+    assert main(arguments) == 5
+    ((plan, workers),) = given
+    assert [job.name for job in plan.jobs] == [f"{JOB}-panic"]
+    assert (plan.keep, plan.host.name, workers) == ("always", "rack1", 1)

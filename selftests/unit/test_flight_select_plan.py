@@ -1,0 +1,222 @@
+"""Choosing jobs, hosts, and plans as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from harness.errors import UsageError
+from harness.flight.axes import Arch, Boot, Dist, Keep, Pocket, Virt
+from harness.flight.inventory import Inventory
+from harness.flight.matrix import job_name
+from harness.flight.model import (
+    DEFAULT_TIMEOUTS,
+    PHASES,
+    Flight,
+    HostSpec,
+    JobSpec,
+    MirrorSpec,
+    SshSpec,
+    TestboxSpec,
+)
+from harness.flight.plan import SCHEMA_VERSION, Plan, from_json, make_plan, to_json
+from harness.flight.selector import select
+from harness.units import Size
+
+NOW = datetime(2026, 11, 22, 11, 44, 12, 5, tzinfo=UTC)
+
+
+def job(virt: Virt = Virt.PV, variant: str | None = None) -> JobSpec:
+    return JobSpec(
+        name=job_name("boot", Dist.BOOKWORM, Arch.AMD64, virt, Boot.DIRECT, variant),
+        suite="boot",
+        dist=Dist.BOOKWORM,
+        arch=Arch.AMD64,
+        virt=virt,
+        boot=Boot.DIRECT,
+        variant=variant,
+        memory=Size.parse("512M"),
+        vcpus=1,
+        disk=Size.parse("2G"),
+        kernel_args="",
+        packages=(),
+        timeouts=DEFAULT_TIMEOUTS,
+    )
+
+
+JOBS = (job(), job(Virt.PVH), job(variant="panic"))
+BOX = HostSpec(
+    name="testbox",
+    slots=2,
+    timeout_factor=4.0,
+    testbox=TestboxSpec(
+        release="bookworm", memory=Size.parse("4G"), vcpus=2, disk=Size.parse("16G")
+    ),
+)
+INVENTORY = Inventory(
+    default="testbox",
+    hosts={"testbox": BOX, "other": replace(BOX, name="other")},
+    source="hosts.yaml",
+)
+FLIGHT = Flight(
+    name="smoke", description="", mirror=MirrorSpec(), hosts=(), jobs=JOBS, source="smoke.yaml"
+)
+
+
+@pytest.mark.parametrize(
+    ("only", "chosen"),
+    [
+        ([], [0, 1, 2]),
+        (["*-pvh-*"], [1]),
+        (["*-panic", "*-pvh-*"], [1, 2]),
+        (["*-panic, *-pvh-*"], [1, 2]),
+        (["boot-bookworm-amd64-pv-direct"], [0]),
+        (["*", "*-pvh-*"], [0, 1, 2]),
+        (["*-pv[h]-direct"], [1]),
+    ],
+)
+def test_select_keeps_the_order_of_the_flight(only: list[str], chosen: list[int]) -> None:
+    assert select(JOBS, only) == tuple(JOBS[index] for index in chosen)
+
+
+@pytest.mark.parametrize(
+    ("only", "told"),
+    [
+        (["*-hvm-*"], "no job matches '*-hvm-*'; the jobs are boot-bookworm-amd64-pv-direct, "),
+        (["boot-bokworm-amd64-pvh-direct"], "did you mean boot-bookworm-amd64-pvh-direct"),
+        (["*-pvh-*", "nothing"], "no job matches 'nothing'"),
+        ([""], "no job matches ''"),
+        (["*,"], "no job matches ''"),
+        (["BOOT-*"], "no job matches 'BOOT-*'"),
+    ],
+)
+def test_a_glob_that_matches_nothing_is_an_error(only: list[str], told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        select(JOBS, only)
+    assert told in str(caught.value)
+
+
+def test_every_glob_that_matches_nothing_is_told() -> None:
+    with pytest.raises(UsageError, match=r"'x'.*'y'"):
+        select(JOBS, ["x", "y", "*"])
+
+
+def test_a_plan_is_named_by_flight_time_and_token() -> None:
+    east = NOW.astimezone(timezone(timedelta(hours=5)))
+    plan = make_plan(FLIGHT, INVENTORY, now=east, token="a1b2c3")
+    assert plan.flight_id == "smoke-20261122-114412-a1b2c3"
+    assert plan.created == NOW
+    assert plan.jobs == JOBS
+    assert plan.keep is Keep.NEVER
+    assert re.fullmatch(r"[a-z0-9-]+", plan.flight_id)
+
+
+@pytest.mark.parametrize(
+    ("of_flight", "asked", "used"),
+    [((), None, "testbox"), (("other",), None, "other"), (("other",), "testbox", "testbox")],
+)
+def test_the_host_is_the_one_asked_for_then_the_flights_then_the_default(
+    of_flight: tuple[str, ...], asked: str | None, used: str
+) -> None:
+    flight = replace(FLIGHT, hosts=of_flight)
+    plan = make_plan(flight, INVENTORY, now=NOW, token="000000", host=asked)
+    assert plan.host.name == used
+
+
+def test_an_unknown_host_is_an_error_with_a_guess() -> None:
+    with pytest.raises(UsageError, match=r"hosts.yaml: unknown host 'ohter'; did you mean 'other'"):
+        make_plan(FLIGHT, INVENTORY, now=NOW, token="000000", host="ohter")
+
+
+@pytest.mark.parametrize(
+    ("now", "token"), [(NOW.replace(tzinfo=None), "000000"), (NOW, "ABCDEF"), (NOW, "../../")]
+)
+def test_a_plan_takes_no_naive_time_and_no_odd_token(now: datetime, token: str) -> None:
+    with pytest.raises(ValueError, match="aware time"):
+        make_plan(FLIGHT, INVENTORY, now=now, token=token)
+
+
+WORDS = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
+TEXTS = st.text(max_size=20)
+SIZES = st.integers(1, 1 << 50).map(Size)
+DURATIONS = st.timedeltas(timedelta(microseconds=1), timedelta(days=1))
+JOB_SPECS = st.builds(
+    JobSpec,
+    name=WORDS,
+    suite=WORDS,
+    variant=st.none() | WORDS,
+    memory=SIZES,
+    vcpus=st.integers(1, 512),
+    disk=SIZES,
+    kernel_args=TEXTS,
+    packages=st.lists(WORDS, max_size=3).map(tuple),
+    timeouts=st.fixed_dictionaries(dict.fromkeys(PHASES, DURATIONS)),
+)
+TESTBOXES = st.builds(TestboxSpec, memory=SIZES, disk=SIZES)
+SSHS = st.builds(SshSpec, port=st.integers(1, 65535))
+HOSTS = st.builds(
+    HostSpec, timeout_factor=st.floats(0.1, 100), testbox=TESTBOXES, ssh=st.none()
+) | st.builds(HostSpec, timeout_factor=st.floats(0.1, 100), testbox=st.none(), ssh=SSHS)
+MIRRORS = st.builds(
+    MirrorSpec,
+    url=st.none() | TEXTS,
+    omit=st.lists(st.sampled_from(Pocket), max_size=2).map(tuple),
+)
+PLANS = st.builds(
+    Plan,
+    schema_version=st.just(SCHEMA_VERSION),
+    host=HOSTS,
+    mirror=MIRRORS,
+    jobs=st.lists(JOB_SPECS, min_size=1, max_size=3).map(tuple),
+    created=st.datetimes(timezones=st.just(UTC)),
+)
+
+
+@given(PLANS)
+def test_a_plan_survives_json_exactly(plan: Plan) -> None:
+    back = from_json(to_json(plan))
+    assert back == plan
+    assert to_json(back) == to_json(plan)
+    assert type(back.jobs[0].memory) is Size
+    assert type(back.keep) is Keep
+    assert type(back.jobs[0].dist) is Dist
+
+
+def _plan_with(**changes: object) -> str:
+    plan = make_plan(FLIGHT, INVENTORY, now=NOW, token="a1b2c3")
+    return json.dumps({**json.loads(to_json(plan)), **changes})
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "this is not a plan"),
+        ("[]", "this is not a plan"),
+        ("{}", "this is not a plan: KeyError: 'schema_version'"),
+        (_plan_with(schema_version=2), "schema version 2; this xenflight knows 1"),
+        (_plan_with(keep="sometimes"), "this is not a plan"),
+        (_plan_with(extra=1), "this is not a plan"),
+        (_plan_with(jobs=[{}]), "this is not a plan"),
+    ],
+)
+def test_what_is_no_plan_is_refused(text: str, told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        from_json(text)
+    assert told in str(caught.value)
+
+
+def test_jobs_can_be_keys_of_a_mapping() -> None:
+    assert {job(): 1}[job()] == 1
+
+
+def test_shipped_names_are_paths_safe(tmp_path: Path) -> None:
+    plan = make_plan(FLIGHT, INVENTORY, now=NOW, token="a1b2c3")
+    (tmp_path / plan.flight_id).mkdir()
+    assert [path.name for path in tmp_path.iterdir()] == [plan.flight_id]
