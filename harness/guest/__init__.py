@@ -1,0 +1,1 @@
+"""Guest images: what goes in, how they are built, and what makes each job's guest its own."""

@@ -43,6 +43,7 @@ PROGRAM = "/usr/sbin/apt-cacher-ng"
 PORTS = range(20000, 32768)
 _TRIES = 5
 _START_TIMEOUT = timedelta(seconds=15)
+_ANSWER_TIMEOUT = timedelta(seconds=2)
 _STOP_TIMEOUT = timedelta(seconds=10)
 _LOCK_TIMEOUT = timedelta(seconds=60)
 
@@ -264,7 +265,7 @@ def free_ports() -> Iterator[int]:
 def _answers(port: int) -> bool:
     """Whether an apt-cacher-ng is there: it answers 406 with a page of its own to ``/``."""
     try:
-        fetch(f"http://{LOOPBACK}:{port}/")
+        fetch(f"http://{LOOPBACK}:{port}/", timeout=_ANSWER_TIMEOUT)
     except LabError as error:
         return "406" in error.message
     return False

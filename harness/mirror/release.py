@@ -37,14 +37,16 @@ class Release:
     """Of the whole InRelease file."""
 
 
-def fetch(url: str, *, method: str = "GET") -> tuple[bytes, int]:
+def fetch(
+    url: str, *, method: str = "GET", timeout: timedelta = FETCH_TIMEOUT
+) -> tuple[bytes, int]:
     """The body, and the length that the server says it has (a HEAD request has no body).
 
     `LabError` with the cause when the server cannot be reached or refuses.
     """
     request = urllib.request.Request(url, method=method, headers={"User-Agent": "xenflight"})
     try:
-        with _opener(url).open(request, timeout=FETCH_TIMEOUT.total_seconds()) as answer:
+        with _opener(url).open(request, timeout=timeout.total_seconds()) as answer:
             body = answer.read()
             return body, int(answer.headers.get("Content-Length") or len(body))
     except urllib.error.HTTPError as error:

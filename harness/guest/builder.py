@@ -1,0 +1,230 @@
+"""Builds guest images: mmdebstrap makes a tree, mke2fs makes it a file system. No root, no mounts.
+
+See docs/adr/0004 for how the tree becomes a file system, and why in a user namespace.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Protocol
+
+from harness.errors import CommandFailed, LabError
+from harness.guest import customise, manifest
+from harness.guest.cache import IMAGE, MANIFEST, Image, ImageCache
+from harness.guest.extents import data_extents
+from harness.guest.mmdebstrap import (
+    END,
+    BuildProgress,
+    Progress,
+    in_user_namespace,
+    mmdebstrap_command,
+    mode,
+    no_progress,
+)
+from harness.guest.spec import ImageSpec, content_key
+from harness.mirror.cachedir import cache_dir
+from harness.mirror.mirror import Mirror, source_line
+from harness.mirror.probe import MirrorSnapshot
+from harness.remote.command import DEFAULT_TIMEOUT, Command, CommandResult
+
+BUILD_TIMEOUT = timedelta(minutes=20)
+_MKFS_TIMEOUT = timedelta(minutes=5)
+
+# $1 the build's directory, $2 the size. The journal is small because a guest of minutes has
+# little to journal, and all of it would have to be sent to the host. Features that older kernels
+# and an older e2fsprogs on the host do not know are off.
+_MAKE_FILE_SYSTEM = f"""\
+cd "$1"
+mkdir tree
+tar -C tree --numeric-owner --xattrs --xattrs-include='*' -xpf root.tar
+rm root.tar
+mkdir -p -m 0755 tree/dev
+truncate -s "$2" {IMAGE}
+mke2fs -q -F -t ext4 -b 4096 -m 1 -J size=16 -L {customise.LABEL} \\
+    -O '^orphan_file,^metadata_csum_seed' -d tree {IMAGE}
+fallocate --dig-holes {IMAGE}
+mkdir boot
+cp tree/boot/vmlinuz-* tree/boot/initrd.img-* boot/
+cp tree/usr/share/xenflight/packages packages
+rm -rf tree
+"""
+
+
+class LineRunner(Protocol):
+    """Runs local commands (`harness.remote.local.LocalRunner` does)."""
+
+    def run(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> CommandResult:
+        """Run to the end; `CommandFailed` on a bad status."""
+        ...
+
+    def run_with_lines(
+        self, command: Command, on_line: LineSink, timeout: timedelta = DEFAULT_TIMEOUT
+    ) -> CommandResult:
+        """The same, and each line is passed on as it comes."""
+        ...
+
+
+class LineSink(Protocol):
+    """Takes lines."""
+
+    def __call__(self, line: str, /) -> None:
+        """Take one."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Packages:
+    """Where packages come from: a probed *mirror* and what was seen there.
+
+    *accept_expired*: the flight lets a pocket past its Valid-Until count.
+    """
+
+    mirror: Mirror
+    snapshot: MirrorSnapshot
+    accept_expired: bool = False
+
+    def source_lines(self) -> list[str]:
+        """For sources.list: exactly the pockets that were probed."""
+        names = {pocket.name for pocket in self.snapshot.pockets}
+        suite = self.snapshot.pockets[0].suite
+        return [
+            source_line(ref, accept_expired=self.accept_expired)
+            for ref in self.mirror.pockets(suite)
+            if ref.name in names
+        ]
+
+
+class ImageBuilder:
+    """Builds images into a cache, or finds them there."""
+
+    def __init__(self, runner: LineRunner, *, root: Path | None = None) -> None:
+        self._runner = runner
+        self.cache = ImageCache(root or cache_dir() / "images", self._remove)
+
+    def ensure(
+        self, spec: ImageSpec, packages: Packages, on_progress: Progress = no_progress
+    ) -> Image:
+        """The image for *spec* from this state of the mirror, built if it is not there.
+
+        `LabError` when it cannot be built; then nothing is left that counts as an image.
+        """
+        tools = self._tools()
+        key = content_key(spec, packages.snapshot.key, tools)
+
+        def build(directory: Path) -> None:
+            self._build(directory, spec, packages, _Job(key, tools, on_progress))
+
+        def waiting() -> None:
+            on_progress("waiting for another process that builds the same image", None)
+
+        return self.cache.get_or_build(key, build, waiting=waiting)
+
+    def _tools(self) -> dict[str, str]:
+        try:
+            mmdebstrap = self._runner.run(Command.of("mmdebstrap", "--version")).stdout
+            mke2fs = self._runner.run(Command.of("mke2fs", "-V")).stderr
+        except CommandFailed as error:
+            msg = f"guest images cannot be built here: {error.message}"
+            raise LabError(msg, hint="install mmdebstrap, e2fsprogs, uidmap") from error
+        return {"mmdebstrap": mmdebstrap.strip(), "mke2fs": mke2fs.splitlines()[0].strip()}
+
+    def _build(self, directory: Path, spec: ImageSpec, packages: Packages, job: _Job) -> None:
+        began = time.monotonic()
+        self._remove_all(scratch_dirs(job.key))
+        # Not below the cache: subordinate users cannot pass through a private home directory.
+        scratch = Path(tempfile.mkdtemp(prefix=_scratch_prefix(job.key)))
+        scratch.chmod(0o755)
+        try:
+            target = directory / "root.tar"
+            command = mmdebstrap_command(spec, packages.source_lines(), target, scratch, mode())
+            lines = BuildProgress(job.tell)
+            self._runner.run_with_lines(command, lines.feed, BUILD_TIMEOUT)
+        finally:
+            self._remove(scratch)
+        job.tell("making the file system", END)
+        script = Command(
+            ("sh", "-ec", _MAKE_FILE_SYSTEM, "sh", str(directory), str(int(spec.size)))
+        )
+        self._runner.run(in_user_namespace(script), timeout=_MKFS_TIMEOUT)
+        self._describe(directory, spec, packages.snapshot, job, began)
+        job.tell("done", 1.0)
+
+    def _describe(
+        self, directory: Path, spec: ImageSpec, seen: MirrorSnapshot, job: _Job, began: float
+    ) -> None:
+        """Write the manifest, and leave nothing but it and the image."""
+        image = directory / IMAGE
+        kernel, initrd = (
+            _boot_file(directory / "boot", word) for word in ("vmlinuz", "initrd.img")
+        )
+        versions = (line.split() for line in (directory / "packages").read_text().splitlines())
+        self._remove(directory / "boot")
+        (directory / "packages").unlink()
+        image.chmod(0o444)
+        status = image.stat()
+        found = manifest.Manifest(
+            key=job.key,
+            spec=spec.as_json(),
+            mirror={
+                "key": seen.key,
+                "dates": seen.dates,
+                "omitted": list(seen.omitted),
+                "expired": [pocket.name for pocket in seen.pockets if pocket.expired],
+            },
+            tools=job.tools,
+            packages={words[0]: words[1] for words in versions},
+            kernel=kernel,
+            initrd=initrd,
+            image_size=status.st_size,
+            image_mtime_ns=status.st_mtime_ns,
+            extents=tuple(data_extents(image)),
+            build_seconds=round(time.monotonic() - began, 1),
+        )
+        (directory / MANIFEST).write_text(manifest.dump(found))
+
+    def _remove(self, path: Path) -> None:
+        """Remove a tree; parts of it may belong to our subordinate users."""
+        self._runner.run(in_user_namespace(Command.of("rm", "-rf", "--", path)))
+
+    def _remove_all(self, paths: Iterable[Path]) -> None:
+        for path in paths:
+            self._remove(path)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One build: what it is called, what it is made with, whom it tells."""
+
+    key: str
+    tools: dict[str, str]
+    tell: Progress
+
+
+def _scratch_prefix(key: str) -> str:
+    return f"xenflight-image-{os.getuid()}-{key}-"
+
+
+def scratch_dirs(key: str) -> list[Path]:
+    """What builds of that key left in the directory for temporary files, if they were killed."""
+    found = Path(tempfile.gettempdir()).glob(f"{_scratch_prefix(key)}*")
+    # Anyone may make names there: only ours are ours.
+    return [path for path in found if path.lstat().st_uid == os.getuid() and not path.is_symlink()]
+
+
+def _boot_file(boot: Path, word: str) -> manifest.BootFile:
+    found = sorted(boot.glob(f"{word}-*"))
+    if len(found) != 1:
+        names = ", ".join(path.name for path in found) or "none"
+        msg = f"the image should have one /boot/{word}-*, but has: {names}"
+        raise LabError(msg)
+    data = found[0].read_bytes()
+    return manifest.BootFile(
+        path=f"/boot/{found[0].name}", size=len(data), sha256=hashlib.sha256(data).hexdigest()
+    )
