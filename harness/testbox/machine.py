@@ -21,7 +21,7 @@ from harness.testbox.paths import TestboxPaths, base_directory
 from harness.testbox.qemu import QEMU, Hardware
 from harness.testbox.qmp import connect
 from harness.testbox.record import InstanceRecord
-from harness.testbox.volumes import make_volume_group
+from harness.testbox.volumes import SCRIPT, make_volume_group
 from harness.testbox.warm import SavedState, overlay
 from harness.wait import Deadline
 
@@ -241,7 +241,7 @@ class Testbox:
 
     def _warm_key(self, image: Dom0Image, hardware: Hardware) -> str:
         version = self._runner.run(Command.of(QEMU, "--version")).stdout.splitlines()[0]
-        return content_key(image.key, version, *hardware.options(), str(self.spec.disk))
+        return content_key(image.key, version, *hardware.options(), str(self.spec.disk), SCRIPT)
 
 
 def check_tools() -> None:
