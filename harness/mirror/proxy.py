@@ -178,14 +178,15 @@ class AptCache:
         self._state_file.write_text(json.dumps({"pid": pid, "port": port}))
 
         def check() -> Running:
-            if not self._is_ours(pid):
+            if _is_gone(pid):
                 msg = f"it ended at once, on port {port}; its log: {self._log()}"
                 raise LabError(msg)
             if "bind" in self._log():
                 # It goes on running without a port, for ever.
                 msg = f"it cannot have port {port}; its log: {self._log()}"
                 raise LabError(msg)
-            if not _answers(port):
+            # In the middle of its exec a process has no command line: not ours, and not gone.
+            if not self._is_ours(pid) or not _answers(port):
                 msg = f"no answer on port {port}; its log: {self._log()}"
                 raise NotYet(msg)
             return running
@@ -209,7 +210,7 @@ class AptCache:
 
     def _wait_until_gone(self, pid: int) -> None:
         def check() -> None:
-            if self._is_ours(pid):
+            if not _is_gone(pid):
                 msg = f"process {pid} is still there"
                 raise NotYet(msg)
 
@@ -260,6 +261,15 @@ def free_ports() -> Iterator[int]:
             except OSError:
                 continue
         yield port
+
+
+def _is_gone(pid: int) -> bool:
+    """Whether the process has ended; a zombie has."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return True
+    return status.rpartition(")")[2].split()[0] == "Z"
 
 
 def _answers(port: int) -> bool:

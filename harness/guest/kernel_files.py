@@ -1,0 +1,71 @@
+"""Take the kernel and the initramfs out of a golden LV, on its host.
+
+So they never need to be sent apart from the image, and can never be those of another image.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from datetime import timedelta
+
+from harness.errors import CommandFailed, LabError
+from harness.guest.manifest import BootFile, Manifest
+from harness.remote.command import Command, Runner
+
+BOOT_DIR = "/var/lib/xenflight/boot"
+_TIMEOUT = timedelta(minutes=3)
+
+# The directory appears when it is whole; one that is there is kept if its files are right.
+_EXTRACT = """\
+sums() { (cd "$1" && printf '%s' "$expected" | sha256sum --status -c -) 2>/dev/null; }
+if sums "$dest"; then exit 0; fi
+new="$dest.new.$$"
+trap 'rm -rf "$new"' EXIT
+mkdir -p "$new"
+for path in $paths; do
+    (cd "$new" && debugfs -R "dump $path ${path##*/}" "$dev" >&2)
+done
+sums "$new" || { echo "the files taken out of $dev are not those that were built" >&2; exit 1; }
+chmod 755 "$new"
+rm -rf "$dest"
+mv "$new" "$dest"
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootFiles:
+    """Paths on the host, for xl.cfg."""
+
+    kernel: str
+    initrd: str
+
+
+def boot_files(key: str, kernel: BootFile, initrd: BootFile, root: str = BOOT_DIR) -> BootFiles:
+    """Where the boot files of that image are, once they are there."""
+    return BootFiles(kernel=f"{root}/{key}/{kernel.name}", initrd=f"{root}/{key}/{initrd.name}")
+
+
+def extract_boot_files(
+    runner: Runner, device: str, manifest: Manifest, root: str = BOOT_DIR
+) -> BootFiles:
+    """Copy them out of the image on *device* into ``<root>/<key>``, unless they are there.
+
+    Checked against what was built; `LabError` when they are not the same.
+    *device* is an absolute path, as *root* is.
+    """
+    files = (manifest.kernel, manifest.initrd)
+    expected = "".join(f"{file.sha256}  {file.name}\n" for file in files)
+    values = {
+        "dev": device,
+        "dest": f"{root}/{manifest.key}",
+        "expected": expected,
+        "paths": " ".join(file.path for file in files),
+    }
+    settings = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    try:
+        runner.run(Command.shell(settings + _EXTRACT), timeout=_TIMEOUT)
+    except CommandFailed as error:
+        msg = f"on {runner.name}: cannot take kernel and initramfs out of {device}: {error.stderr}"
+        raise LabError(msg) from error
+    return boot_files(manifest.key, manifest.kernel, manifest.initrd, root)

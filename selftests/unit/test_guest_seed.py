@@ -1,0 +1,252 @@
+"""Seeding: the plan, and its doing on a real ext4 file system that e2fsck then looks at."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness.errors import CommandFailed, LabError, UsageError
+from harness.guest.extents import Extent
+from harness.guest.kernel_files import extract_boot_files
+from harness.guest.manifest import BootFile, Manifest
+from harness.guest.seed import (
+    Seed,
+    SeedFile,
+    SeedLink,
+    apply_seed,
+    debugfs_errors,
+    guest_seed,
+    seed_plan,
+)
+from harness.remote.command import Command
+from harness.remote.local import LocalRunner
+
+RUNNER = LocalRunner()
+DEBUGFS = shutil.which("debugfs", path="/usr/sbin:/sbin:/usr/bin:/bin")
+needs_debugfs = pytest.mark.skipif(not DEBUGFS, reason="needs e2fsprogs")
+
+HASH = "$2b$04$abcdefghijklmnopqrstuu/ABC.def"
+SHADOW = "systemd-network:!*:20779::::::\nroot:*:20779:0:99999:7:::\ndaemon:*:20779::::::\n"
+KERNEL = b"kernel" * 5000
+INITRD = b"initrd" * 3000
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    tree = tmp_path / "tree"
+    for name in ("etc/ssh", "etc/systemd/system", "root", "usr/lib", "boot"):
+        (tree / name).mkdir(parents=True)
+    (tree / "lib").symlink_to("usr/lib")
+    (tree / "etc/shadow").write_text(SHADOW)
+    (tree / "etc/hostname").write_text("localhost\n")
+    (tree / "boot/vmlinuz-6").write_bytes(KERNEL)
+    (tree / "boot/initrd.img-6").write_bytes(INITRD)
+    path = tmp_path / "disk.img"
+    with path.open("wb") as file:
+        file.truncate(32 << 20)
+    RUNNER.run(Command.of("mke2fs", "-q", "-F", "-t", "ext4", "-d", tree, path))
+    return path
+
+
+def ask(image: Path, request: str) -> str:
+    return RUNNER.run(Command.of("debugfs", "-R", request, image)).stdout
+
+
+def status(image: Path, path: str) -> tuple[str, str, str]:
+    text = ask(image, f"stat {path}")
+    fields = re.search(r"Mode:\s+(\d+).*?User:\s+(\d+)\s+Group:\s+(\d+)", text, re.DOTALL)
+    assert fields, text
+    return fields[1], fields[2], fields[3]
+
+
+def assert_sound(image: Path) -> None:
+    RUNNER.run(Command.of("e2fsck", "-fn", image))
+
+
+SEED = guest_seed(
+    host_name="boot-x-123456",
+    machine_id="0" * 32,
+    authorized_keys=["ssh-ed25519 AAAA one\n", "ssh-ed25519 BBBB two"],
+    host_key=b"private\n",
+    host_key_pub=b"public\n",
+    root_hash=HASH,
+    extra=[SeedFile(path="/opt/new/deep/file", content=bytes(range(256)), uid=33, gid=34)],
+)
+
+
+@needs_debugfs
+def test_a_guests_seed_is_written_with_owners_and_modes(image: Path) -> None:
+    apply_seed(RUNNER, str(image), SEED)
+    assert_sound(image)
+    assert ask(image, "cat /etc/hostname") == "boot-x-123456\n"
+    assert ask(image, "cat /root/.ssh/authorized_keys") == (
+        "ssh-ed25519 AAAA one\nssh-ed25519 BBBB two\n"
+    )
+    assert status(image, "/root/.ssh") == ("0700", "0", "0")
+    assert status(image, "/root/.ssh/authorized_keys") == ("0600", "0", "0")
+    assert status(image, "/etc/ssh/ssh_host_ed25519_key") == ("0600", "0", "0")
+    assert status(image, "/opt/new/deep/file") == ("0644", "33", "34")
+    assert status(image, "/opt/new") == ("0755", "0", "0")
+
+
+@needs_debugfs
+def test_only_roots_line_of_the_shadow_changes(image: Path) -> None:
+    apply_seed(RUNNER, str(image), SEED)
+    assert ask(image, "cat /etc/shadow") == SHADOW.replace("root:*", f"root:{HASH}")
+    assert status(image, "/etc/shadow") == ("0640", "0", "42")
+
+
+@needs_debugfs
+def test_binary_content_survives(image: Path, tmp_path: Path) -> None:
+    apply_seed(RUNNER, str(image), SEED)
+    ask(image, f"dump /opt/new/deep/file {tmp_path}/out")
+    assert (tmp_path / "out").read_bytes() == bytes(range(256))
+
+
+@needs_debugfs
+def test_seeding_twice_replaces(image: Path) -> None:
+    apply_seed(RUNNER, str(image), SEED)
+    apply_seed(RUNNER, str(image), Seed(files=(SeedFile(path="/etc/hostname", content=b"b\n"),)))
+    assert_sound(image)
+    assert ask(image, "cat /etc/hostname") == "b\n"
+
+
+@needs_debugfs
+def test_links_mask_a_unit_also_where_a_file_was(image: Path) -> None:
+    path = "/etc/systemd/system/serial-getty@hvc0.service"
+    apply_seed(RUNNER, str(image), Seed(files=(SeedFile(path=path, content=b"x"),)))
+    apply_seed(RUNNER, str(image), Seed(links=(SeedLink(path=path, target="/dev/null"),)))
+    assert_sound(image)
+    assert 'Fast link dest: "/dev/null"' in ask(image, f"stat {path}")
+
+
+@needs_debugfs
+def test_a_directory_that_is_a_link_fails(image: Path) -> None:
+    with pytest.raises(LabError, match="/lib"):
+        apply_seed(RUNNER, str(image), Seed(files=(SeedFile(path="/lib/x", content=b"x"),)))
+
+
+@needs_debugfs
+def test_a_directory_where_the_file_should_be_fails(image: Path) -> None:
+    with pytest.raises(LabError, match=r"seeding .* failed"):
+        apply_seed(RUNNER, str(image), Seed(files=(SeedFile(path="/etc/ssh", content=b"x"),)))
+
+
+@needs_debugfs
+def test_a_file_where_a_directory_should_be_fails(image: Path) -> None:
+    seed = Seed(files=(SeedFile(path="/etc/hostname/x", content=b"x"),))
+    with pytest.raises(LabError, match="seeding"):
+        apply_seed(RUNNER, str(image), seed)
+
+
+@needs_debugfs
+def test_no_space_fails(image: Path) -> None:
+    seed = Seed(files=(SeedFile(path="/big", content=b"x" * (40 << 20)),))
+    with pytest.raises(LabError, match="seeding"):
+        apply_seed(RUNNER, str(image), seed)
+
+
+@needs_debugfs
+def test_no_file_system_fails(tmp_path: Path) -> None:
+    device = tmp_path / "zeros"
+    device.write_bytes(bytes(1 << 20))
+    with pytest.raises(LabError, match=r"on localhost: seeding .*Bad magic"):
+        apply_seed(RUNNER, str(device), SEED)
+
+
+@needs_debugfs
+def test_an_image_without_root_in_its_shadow_fails(image: Path) -> None:
+    apply_seed(
+        RUNNER, str(image), Seed(files=(SeedFile(path="/etc/shadow", content=b"daemon:*:1\n"),))
+    )
+    with pytest.raises(LabError, match="no root in the image"):
+        apply_seed(RUNNER, str(image), SEED)
+
+
+@pytest.mark.parametrize(
+    "path", ["relative", "/a b", "/a;b", '/a"b', "/a/../b", "/", "/a/", "/a\nb"]
+)
+def test_paths_that_debugfs_would_misread_are_refused(path: str) -> None:
+    with pytest.raises(UsageError, match="cannot seed"):
+        seed_plan(Seed(files=(SeedFile(path=path, content=b""),)))
+    with pytest.raises(UsageError, match="cannot seed"):
+        seed_plan(Seed(directories=((path, 0o700),)))
+
+
+def test_a_links_target_is_checked_too() -> None:
+    with pytest.raises(UsageError, match="cannot make a link"):
+        seed_plan(Seed(links=(SeedLink(path="/a", target="x y"),)))
+
+
+def test_secrets_are_in_staged_files_and_not_in_the_commands() -> None:
+    plan = seed_plan(SEED)
+    assert HASH.encode() in plan.staged.values()
+    assert HASH not in plan.commands
+    assert "private" not in plan.commands
+    assert "private" not in repr(SEED.files)
+
+
+def test_harmless_words_of_debugfs_are_told_from_errors() -> None:
+    said = """\
+debugfs 1.47.0 (5-Feb-2023)
+rm: File not found by ext2_lookup while trying to resolve filename
+/nodir: File not found by ext2_lookup
+write: Ext2 file already exists
+"""
+    assert debugfs_errors(said) == [
+        "/nodir: File not found by ext2_lookup",
+        "write: Ext2 file already exists",
+    ]
+
+
+def manifest_of(kernel: bytes) -> Manifest:
+    def boot_file(name: str, data: bytes) -> BootFile:
+        digest = hashlib.sha256(data).hexdigest()
+        return BootFile(path=f"/boot/{name}", size=len(data), sha256=digest)
+
+    return Manifest(
+        key="abc",
+        spec={},
+        mirror={},
+        tools={},
+        packages={},
+        kernel=boot_file("vmlinuz-6", kernel),
+        initrd=boot_file("initrd.img-6", INITRD),
+        image_size=1,
+        image_mtime_ns=1,
+        extents=(Extent(0, 1),),
+        build_seconds=1.0,
+    )
+
+
+@needs_debugfs
+def test_boot_files_are_taken_out_once(image: Path, tmp_path: Path) -> None:
+    root = str(tmp_path / "boot files")
+    files = extract_boot_files(RUNNER, str(image), manifest_of(KERNEL), root)
+    assert Path(files.kernel).read_bytes() == KERNEL
+    assert Path(files.initrd).read_bytes() == INITRD
+    first = Path(files.kernel).stat().st_ino
+    assert extract_boot_files(RUNNER, str(image), manifest_of(KERNEL), root) == files
+    assert Path(files.kernel).stat().st_ino == first
+
+
+@needs_debugfs
+def test_damaged_boot_files_are_taken_out_again(image: Path, tmp_path: Path) -> None:
+    root = str(tmp_path / "boot")
+    files = extract_boot_files(RUNNER, str(image), manifest_of(KERNEL), root)
+    Path(files.kernel).write_bytes(b"")
+    extract_boot_files(RUNNER, str(image), manifest_of(KERNEL), root)
+    assert Path(files.kernel).read_bytes() == KERNEL
+
+
+@needs_debugfs
+def test_another_images_kernel_is_refused_and_nothing_is_left(image: Path, tmp_path: Path) -> None:
+    root = tmp_path / "boot"
+    with pytest.raises(LabError, match="not those that were built") as caught:
+        extract_boot_files(RUNNER, str(image), manifest_of(b"another"), str(root))
+    assert isinstance(caught.value.__cause__, CommandFailed)
+    assert list(root.iterdir()) == []

@@ -1,0 +1,148 @@
+"""Image specifications, their keys, the dists, and what mmdebstrap is told."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from harness.errors import UsageError
+from harness.guest import customise
+from harness.guest.dists import FAMILIES, find_dist
+from harness.guest.mmdebstrap import (
+    BuildProgress,
+    in_user_namespace,
+    mmdebstrap_command,
+    mode,
+)
+from harness.guest.spec import ImageSpec, content_key
+from harness.remote.command import Command
+from harness.units import Size
+
+SPEC = ImageSpec(dist="bookworm")
+TOOLS = {"mmdebstrap": "1.3.5", "mke2fs": "1.47.0"}
+
+
+def test_known_dists() -> None:
+    find_dist("bookworm")
+    assert {"bullseye", "bookworm", "trixie", "forky", "sid"} <= set(FAMILIES)
+    assert find_dist("bullseye").interface == "eth0"
+    assert find_dist("trixie").title == "Debian 13 (trixie)"
+
+
+def test_unknown_dist_lists_the_known_ones() -> None:
+    with pytest.raises(UsageError, match=r"'woody'.*bookworm.*trixie"):
+        ImageSpec(dist="woody")
+
+
+def test_wrong_builder_and_impossible_size() -> None:
+    with pytest.raises(UsageError, match="unknown builder"):
+        ImageSpec(dist="bookworm", builder="magic")
+    with pytest.raises(UsageError, match="too small"):
+        ImageSpec(dist="bookworm", size=Size.parse("100M"))
+
+
+def test_the_key_is_stable() -> None:
+    assert content_key(SPEC, "m", TOOLS) == content_key(ImageSpec(dist="bookworm"), "m", TOOLS)
+    assert len(content_key(SPEC, "m", TOOLS)) == 16
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"dist": "trixie"},
+        {"size": Size.parse("3G")},
+        {"extra_packages": ("curl",)},
+        {"small_initramfs": False},
+        {"slim": False},
+    ],
+)
+def test_the_key_changes_with_every_part_of_the_spec(change: dict[str, object]) -> None:
+    other = dataclasses.replace(SPEC, **change)  # type: ignore[arg-type]
+    assert content_key(other, "m", TOOLS) != content_key(SPEC, "m", TOOLS)
+
+
+def test_the_key_changes_with_mirror_tools_and_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    key = content_key(SPEC, "m", TOOLS)
+    assert content_key(SPEC, "n", TOOLS) != key
+    assert content_key(SPEC, "m", TOOLS | {"mmdebstrap": "1.5"}) != key
+    monkeypatch.setattr(customise, "SSHD", "true\n")
+    assert content_key(SPEC, "m", TOOLS) != key
+
+
+def test_each_package_is_asked_for_once() -> None:
+    packages = dataclasses.replace(SPEC, extra_packages=("udev", "curl")).packages
+    assert len(packages) == len(set(packages))
+    assert packages[-1] == "curl"
+    assert "linux-image-cloud-amd64" in packages
+
+
+def test_mmdebstrap_is_told_all_that_the_key_is_made_of(tmp_path: Path) -> None:
+    command = mmdebstrap_command(SPEC, ["deb http://m x main"], tmp_path / "t", tmp_path, "root")
+    assert command.argv[-3:] == ("bookworm", str(tmp_path / "t"), "deb http://m x main")
+    assert f"--include={','.join(SPEC.packages)}" in command.argv
+    assert any("path-exclude" in word for word in command.argv)
+    assert command.env["TMPDIR"] == str(tmp_path)
+    assert "127.0.0.1" in command.env["no_proxy"]
+
+
+def test_spec_switches_reach_mmdebstrap(tmp_path: Path) -> None:
+    spec = dataclasses.replace(SPEC, slim=False, small_initramfs=False)
+    text = " ".join(mmdebstrap_command(spec, [], tmp_path, tmp_path, "unshare").argv)
+    assert "path-exclude" not in text
+    assert "MODULES=list" not in text
+    assert "/etc/fstab" in text
+
+
+@pytest.mark.parametrize(
+    ("uid", "subuid", "expected"),
+    [
+        (1000, "", "unshare"),
+        (0, "dev:100000:65536\n", "root"),
+        (0, "root:100000:65536\n", "unshare"),
+        (0, None, "root"),
+    ],
+)
+def test_mode(tmp_path: Path, uid: int, subuid: str | None, expected: str) -> None:
+    file = tmp_path / "subuid"
+    if subuid is not None:
+        file.write_text(subuid)
+    assert mode(uid, file) == expected
+
+
+def test_only_an_ordinary_user_needs_a_namespace() -> None:
+    command = Command.of("rm", "x")
+    assert in_user_namespace(command, 0) == command
+    assert in_user_namespace(command, 1000).argv[0] == "unshare"
+
+
+def test_progress_only_grows_and_names_packages() -> None:
+    said: list[tuple[str, float | None]] = []
+    progress = BuildProgress(lambda text, part: said.append((text, part)))
+    lines = [
+        "I: running apt-get update...",
+        "I: extracting archives...",
+        "0 upgraded, 2 newly installed, 0 to remove and 0 not upgraded.",
+        "I: installing remaining packages inside the chroot...",
+        "0 upgraded, 2 newly installed, 0 to remove and 0 not upgraded.",
+        "Unpacking libfoo:amd64 (1) ...",
+        "Unpacking bar (1) ...",
+        "Setting up libfoo:amd64 (1) ...",
+        "Setting up bar (1) ...",
+        "Setting up one-too-many (1) ...",
+        "I: creating tarball...",
+        "something else",
+    ]
+    for line in lines:
+        progress.feed(line)
+    parts = [part or 0.0 for _, part in said]
+    assert parts == sorted(parts)
+    assert "installing packages: libfoo" in [text for text, _ in said]
+    assert said[-1] == ("packing", 0.9)
+
+
+def test_a_package_before_any_count_does_not_stop_the_build() -> None:
+    said: list[float | None] = []
+    BuildProgress(lambda _text, part: said.append(part)).feed("Setting up x (1) ...")
+    assert said == [0.0]
