@@ -1,0 +1,289 @@
+"""Watches a booting guest's console up to the login prompt, phase by phase.
+
+Every phase has a deadline of its own, which starts when the phase begins. A line that
+betrays a failure ends the watch within about a second, whatever the deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+from harness.console.phases import (
+    BOOT_PHASES,
+    CREATE,
+    DEFAULT_TIMEOUTS,
+    INIT,
+    INITRAMFS,
+    KERNEL,
+    LOGIN,
+    login_prompt,
+    phase_begun,
+)
+from harness.console.recorder import ConsoleRecorder
+from harness.console.scan import Line, LineScanner
+from harness.console.verdicts import (
+    Finding,
+    explain,
+    find_sign,
+    most_telling,
+    reboot_finding,
+)
+from harness.errors import GuestFailure, LabError
+from harness.status import Status
+from harness.steps import StepRecord
+from harness.units import human_seconds
+
+SETTLE = 1.0
+"""Seconds to go on reading after a failure shows, so that the evidence is whole."""
+POLL = 2.0
+"""Seconds between two questions about the domain's state: each is a command over SSH."""
+NUDGE_WAIT = 3.0
+"""Seconds a getty has to answer an Enter, times the host's timeout factor."""
+EVIDENCE_LINES = 30
+_READ = 1 << 16
+_OUR_STATES = {
+    "crashed": ("domain-crashed", "Xen says the domain crashed"),
+    "shutdown": ("domain-shutdown", "the domain shut itself down in the middle of its boot"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootResult:
+    """A guest that came to its login prompt."""
+
+    hostname: str
+    """The host name in the prompt."""
+    position: int
+    """Where the prompt's line begins in console.log: start the login from here."""
+    seconds: float
+    """From the begin of the watch to the prompt."""
+    nudged: bool
+    """Whether an Enter was needed: the first prompt was torn apart by another line."""
+    remarks: tuple[str, ...]
+    """Signs of trouble that did not stop the boot, such as a soft lockup."""
+
+
+class BootWatcher:
+    """Follows one boot on *recorder*; call `to_login` once.
+
+    *timeouts* says how long each phase may take; phases left out get the default times
+    *timeout_factor*, which also scales our own graces. *domain_state* says what the
+    toolstack knows: ``running``, ``crashed``, ``shutdown``..., None for no such domain.
+    *start* is the position in the log from which this boot is to be read: 0 for the first,
+    the recorder's mark for one after a reboot.
+    """
+
+    _phase: str
+    _phase_began: float
+    _deadline: float
+    _printed: bool
+
+    def __init__(
+        self,
+        recorder: ConsoleRecorder,
+        *,
+        timeouts: Mapping[str, timedelta],
+        domain_state: Callable[[], str | None],
+        hostname: str | None,
+        step: StepRecord,
+        timeout_factor: float = 1.0,
+        start: int = 0,
+    ) -> None:
+        self._recorder = recorder
+        self._clock = recorder.clock
+        self._timeouts = {
+            phase: timeouts.get(phase, DEFAULT_TIMEOUTS[phase] * timeout_factor)
+            for phase in BOOT_PHASES
+        }
+        self._domain_state = domain_state
+        self._prompt = login_prompt(hostname)
+        self._step = step
+        self._factor = timeout_factor
+        self._scanner = LineScanner(start)
+        self._findings: list[Finding] = []
+        self._domain_fact: tuple[str, str] | None = None
+        self._settled_at: float | None = None
+        self._login: tuple[Line, str] | None = None
+        self._last_line = ""
+        self._nudged = False
+        self._missing = self._orphaned = 0
+        self._begin(CREATE, self._clock.monotonic())
+        self._began = self._phase_began
+        self._next_poll = self._began + POLL
+
+    def to_login(self) -> BootResult:
+        """Wait for the login prompt.
+
+        Raises `GuestFailure` with the phase, the class and the last console lines; and
+        `LabError` when the console was lost although the domain goes on.
+        """
+        while True:
+            self._check_domain()
+            self._read()
+            self._check_settled()
+            if self._login and self._settled_at is None:
+                return self._success(*self._login)
+            self._check_deadline()
+            self._recorder.wait(self._scanner.position, self._patience())
+
+    def _read(self) -> None:
+        while data := self._recorder.read(self._scanner.position, _READ):
+            for line in self._scanner.feed(data):
+                self._see(line)
+        self._see_partial(self._scanner.partial)
+
+    def _see(self, line: Line) -> None:
+        if not line.text.strip() or self._login:
+            self._judge(line)
+            return
+        phase = phase_begun(line.text)
+        if phase and _later(phase, self._phase):
+            self._enter(phase, self._recorder.time_at(line.position))
+        else:
+            self._last_line = line.text.strip()
+            self._printed = True
+            if phase == KERNEL and not _later(INITRAMFS, self._phase):
+                self._note(reboot_finding(line.text, line.position))
+        self._judge(line)
+        self._see_prompt(line)
+
+    def _see_partial(self, line: Line) -> None:
+        if line.text.strip():
+            self._last_line, self._printed = line.text.strip(), True
+            self._judge(line, complete=False)
+            self._see_prompt(line)
+
+    def _see_prompt(self, line: Line) -> None:
+        found = None if self._login else self._prompt.search(line.text)
+        if found:
+            names = found.groupdict()
+            self._login = line, names.get("own") or names["other"]
+
+    def _judge(self, line: Line, *, complete: bool = True) -> None:
+        if finding := find_sign(line.text, line.position, complete=complete):
+            self._note(finding)
+
+    def _note(self, finding: Finding) -> None:
+        # A prompt is seen twice, unfinished and finished; a lockup is repeated for ever.
+        known = [one for one in self._findings if one.failure is finding.failure]
+        if any(one.position == finding.position or not one.failure.fatal for one in known):
+            return
+        self._findings.append(finding)
+        if finding.failure.fatal:
+            self._settle()
+
+    def _settle(self) -> None:
+        if self._settled_at is None:
+            self._settled_at = self._clock.monotonic() + SETTLE
+
+    def _check_settled(self) -> None:
+        """Fail once the output after the first sign of failure is in."""
+        if self._settled_at is None:
+            return
+        if self._clock.monotonic() < self._settled_at and not self._recorder.ended:
+            return
+        finding = most_telling([one for one in self._findings if one.failure.fatal])
+        if finding:
+            raise self._failure(finding.failure.name, explain(finding, self._findings), finding)
+        if self._domain_fact:
+            raise self._failure(*self._domain_fact)
+
+    def _check_domain(self) -> None:
+        if self._settled_at is not None or self._clock.monotonic() < self._next_poll:
+            return
+        state = self._domain_state()
+        self._next_poll = self._clock.monotonic() + POLL
+        # One look may fall between the two lives of a rebooting domain, or between the
+        # end of its console and its own: so these two are believed the second time.
+        self._missing = self._missing + 1 if state is None else 0
+        self._orphaned = self._orphaned + 1 if state and self._recorder.ended else 0
+        if self._missing >= 2:
+            self._domain_fact = "domain-vanished", "the domain is gone from `xl list`"
+        elif state in _OUR_STATES:
+            self._domain_fact = _OUR_STATES[state]
+        elif self._orphaned >= 2:
+            msg = f"the console of {self._recorder.name} ended although the domain is {state}"
+            raise LabError(msg)
+        if self._domain_fact:
+            self._settle()
+
+    def _check_deadline(self) -> None:
+        if self._settled_at is not None or self._clock.monotonic() < self._deadline:
+            return
+        # We may be late ourselves, held up by a slow host: what has come is read first.
+        if self._recorder.wait(self._scanner.position, 0):
+            return
+        if self._phase in (INIT, LOGIN) and not self._nudged and not self._recorder.ended:
+            self._nudged = True
+            self._deadline = self._clock.monotonic() + NUDGE_WAIT * self._factor
+            self._recorder.write(b"\r")
+            return
+        raise self._timed_out()
+
+    def _timed_out(self) -> GuestFailure:
+        took = human_seconds(self._clock.monotonic() - self._phase_began)
+        if self._phase == LOGIN:
+            said = f"the boot finished, but no login prompt came in {took}, not even after Enter"
+            return self._failure(
+                "no-login-prompt", f"{said}; is there a getty on this console (hvc0)?"
+            )
+        if remark := most_telling(self._findings):
+            return self._failure(remark.failure.name, explain(remark, self._findings), remark)
+        if not self._printed:
+            return self._failure("silent", f"nothing was printed in {took}")
+        said = f"not over after {took}; last line: {self._last_line!r}"
+        return self._failure("phase-timeout", said)
+
+    def _patience(self) -> float:
+        """Seconds until something is to be checked again."""
+        now = self._clock.monotonic()
+        if self._settled_at is not None:
+            return max(0.0, self._settled_at - now)
+        # An ended console wakes no one: then the domain's state is all there is to wait for.
+        if self._recorder.ended:
+            self._clock.sleep(max(0.0, min(self._deadline, self._next_poll) - now))
+            return 0.0
+        return max(0.0, min(self._deadline, self._next_poll) - now)
+
+    def _begin(self, phase: str, at: float) -> None:
+        self._phase, self._phase_began = phase, at
+        self._deadline = at + self._timeouts[phase].total_seconds()
+        self._printed = False
+
+    def _enter(self, phase: str, at: float) -> None:
+        self._step.add_phase(self._phase, self._phase_began, at, Status.PASS)
+        self._begin(phase, at)
+
+    def _success(self, line: Line, hostname: str) -> BootResult:
+        at = self._recorder.time_at(line.position)
+        if self._phase != LOGIN:
+            self._enter(LOGIN, at)
+        self._step.add_phase(LOGIN, self._phase_began, at, Status.PASS)
+        return BootResult(
+            hostname=hostname,
+            position=line.position,
+            seconds=at - self._began,
+            nudged=self._nudged,
+            remarks=tuple(explain(one, []) for one in self._findings),
+        )
+
+    def _failure(
+        self, failure_class: str, said: str, finding: Finding | None = None
+    ) -> GuestFailure:
+        now = self._clock.monotonic()
+        self._step.add_phase(self._phase, self._phase_began, now, Status.FAIL)
+        evidence = self._recorder.tail(EVIDENCE_LINES)
+        if finding and finding.line not in evidence:
+            evidence = f"{finding.line}\n[...]\n{evidence}"
+        return GuestFailure(
+            f"boot of {self._recorder.name} failed in phase {self._phase}: {said}",
+            phase=self._phase,
+            failure_class=failure_class,
+            evidence=evidence,
+        )
+
+
+def _later(phase: str, than: str) -> bool:
+    return BOOT_PHASES.index(phase) > BOOT_PHASES.index(than)
