@@ -139,7 +139,7 @@ class ImageBuilder:
         began = time.monotonic()
         self._remove_all(scratch_dirs(job.key))
         # Not below the cache: subordinate users cannot pass through a private home directory.
-        scratch = Path(tempfile.mkdtemp(prefix=_scratch_prefix(job.key)))
+        scratch = Path(tempfile.mkdtemp(prefix=scratch_prefix(job.key)))
         scratch.chmod(0o755)
         try:
             target = directory / "root.tar"
@@ -207,13 +207,14 @@ class _Job:
     tell: Progress
 
 
-def _scratch_prefix(key: str) -> str:
+def scratch_prefix(key: str) -> str:
+    """How the names of that key's scratch directories begin."""
     return f"xenflight-image-{os.getuid()}-{key}-"
 
 
 def scratch_dirs(key: str) -> list[Path]:
     """What builds of that key left in the directory for temporary files, if they were killed."""
-    found = Path(tempfile.gettempdir()).glob(f"{_scratch_prefix(key)}*")
+    found = Path(tempfile.gettempdir()).glob(f"{scratch_prefix(key)}*")
     # Anyone may make names there: only ours are ours.
     return [path for path in found if path.lstat().st_uid == os.getuid() and not path.is_symlink()]
 
