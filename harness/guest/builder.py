@@ -10,6 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -137,7 +138,7 @@ class ImageBuilder:
 
     def _build(self, directory: Path, spec: ImageSpec, packages: Packages, job: _Job) -> None:
         began = time.monotonic()
-        self._remove_all(scratch_dirs(job.key))
+        self._remove_left(scratch_dirs(job.key))
         # Not below the cache: subordinate users cannot pass through a private home directory.
         scratch = Path(tempfile.mkdtemp(prefix=scratch_prefix(job.key)))
         scratch.chmod(0o755)
@@ -193,9 +194,11 @@ class ImageBuilder:
         """Remove a tree; parts of it may belong to our subordinate users."""
         self._runner.run(in_user_namespace(Command.of("rm", "-rf", "--", path)))
 
-    def _remove_all(self, paths: Iterable[Path]) -> None:
+    def _remove_left(self, paths: Iterable[Path]) -> None:
+        """Remove what killed builds left; if one is only just ending, the next build does."""
         for path in paths:
-            self._remove(path)
+            with suppress(CommandFailed):
+                self._remove(path)
 
 
 @dataclass(frozen=True)

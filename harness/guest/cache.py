@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -56,14 +57,33 @@ class ImageCache:
         A build happens beside its final place and is renamed when it is whole. What a killed
         build or a damaged image left is removed first. *waiting* is called once before a wait.
         """
-        if found := self.get(key):
-            return found
-        self.root.mkdir(parents=True, exist_ok=True)
-        lock = self._acquire(key, waiting)
-        try:
-            return self.get(key) or self._build(key, build)
-        finally:
-            lock.release()
+        found = self.get(key)
+        if not found:
+            self.root.mkdir(parents=True, exist_ok=True)
+            lock = self._acquire(key, waiting)
+            try:
+                found = self.get(key) or self._build(key, build)
+            finally:
+                lock.release()
+        (found.directory / MANIFEST).touch()  # when it was last of use: see `prune`
+        return found
+
+    def prune(self, keep: int) -> list[str]:
+        """Remove all images but the *keep* that were used last; the keys of those removed.
+
+        Every change of the mirror makes new images. One that is being built is left alone.
+        """
+        found = [path for path in self.root.glob(f"[!.]*/{MANIFEST}") if path.is_file()]
+        found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        removed = []
+        for directory in (path.parent for path in found[keep:]):
+            try:
+                with FileLock(self.root / f".{directory.name}.lock", timeout=0):
+                    self._remove(directory)
+            except Timeout:
+                continue
+            removed.append(directory.name)
+        return removed
 
     def _acquire(self, key: str, waiting: Callable[[], None]) -> FileLock:
         lock = FileLock(self.root / f".{key}.lock")
@@ -79,11 +99,13 @@ class ImageCache:
         return lock
 
     def _build(self, key: str, build: Build) -> Image:
-        final, beside = self.root / key, self.root / f".{key}.building"
-        for left in (beside, final):
+        final = self.root / key
+        for left in (*self.root.glob(f"{_beside(key)}*"), final):
             if left.exists():
                 self._remove(left)
-        beside.mkdir()
+        # A name of its own: what a killed build left running may still write to the old one.
+        beside = Path(tempfile.mkdtemp(prefix=_beside(key), dir=self.root))
+        beside.chmod(0o755)
         try:
             build(beside)
             beside.rename(final)
@@ -95,6 +117,11 @@ class ImageCache:
         except (DamagedImage, FileNotFoundError) as error:
             msg = f"the image that was just built in {final} is not sound: {error}"
             raise LabError(msg) from error
+
+
+def _beside(key: str) -> str:
+    """How the names of unfinished images begin."""
+    return f".{key}.building-"
 
 
 def check_image(directory: Path) -> Image:

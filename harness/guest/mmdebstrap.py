@@ -55,7 +55,9 @@ def mmdebstrap_command(
         options += [f"--dpkgopt={text}" for text in customise.SLIM_DPKG_OPTIONS]
     # The cache is on loopback: a proxy of the environment must not be asked for it.
     env = {"TMPDIR": str(scratch), "no_proxy": "127.0.0.1,localhost"}
-    return Command(("mmdebstrap", *options, spec.dist, str(target), *sources), env=env)
+    # If the harness is killed, mmdebstrap shall end too, and clean up behind itself.
+    guard = ("setpriv", "--pdeathsig", "TERM", "--")
+    return Command((*guard, "mmdebstrap", *options, spec.dist, str(target), *sources), env=env)
 
 
 def in_user_namespace(command: Command, uid: int | None = None) -> Command:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import threading
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from harness.errors import CommandFailed, LabError
 from harness.guest.builder import ImageBuilder, Packages, scratch_prefix
@@ -32,6 +34,7 @@ class FakeTools:
 
     kernels: tuple[str, ...] = ("vmlinuz-6.1",)
     missing: bool = False
+    unremovable: Path | None = None
     on_build: Callable[[], None] = lambda: None
     builds: int = 0
     sources: list[str] = field(default_factory=list)
@@ -39,6 +42,8 @@ class FakeTools:
 
     def run(self, command: Command, *, timeout: timedelta = DEFAULT_TIMEOUT) -> CommandResult:
         words = command.argv
+        if words[-1] == str(self.unremovable):
+            return result(command, exit_status=1).check()
         if "rm" in words:
             return LocalRunner().run(Command(words[words.index("rm") :]))
         if self.missing:
@@ -206,13 +211,26 @@ def test_what_a_killed_build_left_does_not_count_and_is_removed(tmp_path: Path) 
     builder = ImageBuilder(tools, root=tmp_path)
     key = builder.ensure(SPEC, packages()).manifest.key
     # As after a kill -9: everything is there but the last rename, and the scratch directory.
-    (tmp_path / key).rename(tmp_path / f".{key}.building")
+    (tmp_path / key).rename(tmp_path / f".{key}.building-x")
     left = Path(tempfile.mkdtemp(prefix=scratch_prefix(key)))
     assert builder.cache.get(key) is None
     builder.ensure(SPEC, packages())
     assert tools.builds == 2
     assert not left.exists()
-    assert not (tmp_path / f".{key}.building").exists()
+    assert list(tmp_path.glob(".*.building-*")) == []
+
+
+def test_a_killed_builds_scratch_that_cannot_be_removed_yet_does_not_matter(tmp_path: Path) -> None:
+    tools = FakeTools()
+    builder = ImageBuilder(tools, root=tmp_path)
+    key = builder.ensure(SPEC, packages()).manifest.key
+    damage_manifest(tmp_path / key)
+    left = Path(tempfile.mkdtemp(prefix=scratch_prefix(key)))
+    tools.unremovable = left
+    try:
+        assert builder.ensure(SPEC, packages()).manifest.key == key
+    finally:
+        left.rmdir()
 
 
 def test_of_many_that_need_an_image_one_builds_and_the_others_wait(tmp_path: Path) -> None:
@@ -238,6 +256,19 @@ def test_of_many_that_need_an_image_one_builds_and_the_others_wait(tmp_path: Pat
         keys = {future.result() for future in (first, *rest)}
     assert len(keys) == 1
     assert tools.builds == 1
+
+
+def test_pruning_keeps_the_images_used_last_and_any_that_is_being_built(tmp_path: Path) -> None:
+    builder = ImageBuilder(FakeTools(), root=tmp_path)
+    keys = [builder.ensure(SPEC, packages(sha)).manifest.key for sha in ("aa", "bb", "cc", "dd")]
+    for age, key in enumerate(keys):
+        os.utime(tmp_path / key / MANIFEST, (1e9 + age, 1e9 + age))
+    builder.ensure(SPEC, packages("aa"))  # used again
+    with FileLock(tmp_path / f".{keys[1]}.lock"):
+        assert builder.cache.prune(2) == [keys[2]]
+    assert builder.cache.prune(2) == [keys[1]]
+    assert {key for key in keys if builder.cache.get(key)} == {keys[0], keys[3]}
+    assert builder.cache.prune(2) == []
 
 
 def test_two_kernels_in_an_image_are_not_guessed_between(tmp_path: Path) -> None:
