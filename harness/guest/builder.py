@@ -145,8 +145,7 @@ class ImageBuilder:
         try:
             target = directory / "root.tar"
             command = mmdebstrap_command(spec, packages.source_lines(), target, scratch, mode())
-            lines = BuildProgress(job.tell)
-            self._runner.run_with_lines(command, lines.feed, BUILD_TIMEOUT)
+            self._run_mmdebstrap(command, spec, job)
         finally:
             self._remove(scratch)
         job.tell("making the file system", END)
@@ -156,6 +155,17 @@ class ImageBuilder:
         self._runner.run(in_user_namespace(script), timeout=_MKFS_TIMEOUT)
         self._describe(directory, spec, packages.snapshot, job, began)
         job.tell("done", 1.0)
+
+    def _run_mmdebstrap(self, command: Command, spec: ImageSpec, job: _Job) -> None:
+        lines = BuildProgress(job.tell)
+        try:
+            self._runner.run_with_lines(command, lines.feed, BUILD_TIMEOUT)
+        except CommandFailed as error:
+            # The command itself is two pages long; the first complaints tell why.
+            said = "; ".join(lines.errors[:3]) or error.stderr.strip()[-300:]
+            msg = f"building the {spec.dist} image failed (mmdebstrap ended with "
+            msg += f"{error.exit_status}): {said}"
+            raise LabError(msg) from error
 
     def _describe(
         self, directory: Path, spec: ImageSpec, seen: MirrorSnapshot, job: _Job, began: float

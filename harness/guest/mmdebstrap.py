@@ -98,9 +98,13 @@ class BuildProgress:
         self._tell = tell
         self._text, self._from, self._to = "starting", 0.0, _PARTS[0][2]
         self._steps = self._done = 0
+        self.errors: list[str] = []
+        """What apt, dpkg and mmdebstrap complained of, in order."""
 
     def feed(self, line: str) -> None:
         """Take one line of mmdebstrap's output."""
+        if line.startswith(("E: ", "Err:", "dpkg: error")):
+            self.errors.append(line.strip())
         for number, (begins, text, fraction) in enumerate(_PARTS):
             if line.startswith(begins):
                 ends = [part[2] for part in _PARTS[number + 1 :]] or [END]

@@ -34,6 +34,7 @@ class FakeTools:
 
     kernels: tuple[str, ...] = ("vmlinuz-6.1",)
     missing: bool = False
+    complaints: tuple[str, ...] = ()
     unremovable: Path | None = None
     on_build: Callable[[], None] = lambda: None
     builds: int = 0
@@ -61,8 +62,10 @@ class FakeTools:
         with self.lock:
             self.builds += 1
         self.sources = [word for word in command.argv if word.startswith("deb ")]
-        for line in LINES:
+        for line in (*LINES, *self.complaints):
             on_line(line)
+        if self.complaints:
+            return result(command, exit_status=25).check()
         Path(command.env["TMPDIR"], "mmdebstrap.x").mkdir()
         self.on_build()
         return result(command)
@@ -275,6 +278,15 @@ def test_two_kernels_in_an_image_are_not_guessed_between(tmp_path: Path) -> None
     tools = FakeTools(kernels=("vmlinuz-6.1", "vmlinuz-6.2"))
     with pytest.raises(LabError, match=r"one /boot/vmlinuz-\*, but has: vmlinuz-6.1, vmlinuz-6.2"):
         ImageBuilder(tools, root=tmp_path).ensure(SPEC, packages())
+
+
+def test_a_failed_build_says_why_in_short_and_leaves_nothing(tmp_path: Path) -> None:
+    complaint = "E: Unable to locate package no-such-package"
+    tools = FakeTools(complaints=(complaint,))
+    with pytest.raises(LabError, match=r"bookworm image failed \(mmdebstrap ended with 25\)") as c:
+        ImageBuilder(tools, root=tmp_path).ensure(SPEC, packages())
+    assert str(c.value).endswith(complaint)
+    assert [path for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
 
 
 def test_missing_tools_are_said_with_what_to_install(tmp_path: Path) -> None:
