@@ -38,7 +38,7 @@ class LineScanner:
         done = 0
         while len(data) > done:
             end = data.find(b"\n", done, done + MAX_LINE) + 1 or done + MAX_LINE
-            if end > len(data) or (end == len(data) and data[-1:] != b"\n"):
+            if end > len(data):
                 break
             text = clean_line(decode(data[done:end]))
             found.append(Line(text=text, position=begin + done))

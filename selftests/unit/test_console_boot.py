@@ -34,6 +34,7 @@ class Bench:
         self.polls: list[float] = []
         self.began = self.clock.now
         self.stream: ScriptedStream | None = None
+        self.recorder: VirtualRecorder | None = None
 
     def boot(
         self,
@@ -50,6 +51,7 @@ class Bench:
 
         self.stream = ScriptedStream(self.clock, script, end=end, guest=guest)
         with VirtualRecorder(self.stream, self.directory, clock=self.clock, name="guest") as made:
+            self.recorder = made
             return BootWatcher(
                 made,
                 timeouts={name: timedelta(seconds=value) for name, value in timeouts.items()},
@@ -294,6 +296,7 @@ def test_the_domain_is_asked_at_most_every_two_seconds(bench: Bench) -> None:
 def test_a_console_that_ends_although_the_domain_runs_is_our_fault(bench: Bench) -> None:
     with pytest.raises(LabError, match="ended although the domain is running"):
         bench.boot(BOOT[:2], end=1)
+    assert bench.elapsed <= 4 + 2 * POLL
 
 
 def test_a_slow_answer_from_the_host_is_not_held_against_the_guest(bench: Bench) -> None:
@@ -303,6 +306,25 @@ def test_a_slow_answer_from_the_host_is_not_held_against_the_guest(bench: Bench)
 
     result = bench.boot(BOOT, states=slow, kernel=5, initramfs=5, init=5, login=5)
     assert not result.nudged
+
+
+def test_phases_are_timed_from_the_bytes_even_if_read_late(bench: Bench) -> None:
+    def slow(_: float) -> str:
+        assert bench.recorder is not None
+        until = bench.clock.now + 30
+        while bench.clock.now < until:
+            bench.recorder.wait(bench.recorder.mark(), until - bench.clock.now)
+        return "running"
+
+    result = bench.boot(BOOT, states=slow)
+    assert [duration for _, _, duration in bench.phases] == [1, 2, 3, 4, 0.5]
+    assert result.seconds == 10.5
+
+
+def test_a_crash_after_a_soft_lockup_is_a_crash(bench: Bench) -> None:
+    lockup = b"[   48.0] watchdog: BUG: soft lockup - CPU#0 stuck for 22s! [swapper/0:1]\r\n"
+    failure = bench.fail([(1, KERNEL), (0.5, lockup)], states=lambda _: "crashed")
+    assert failure.failure_class == "domain-crashed"
 
 
 def test_a_lost_host_is_not_the_guests_fault(bench: Bench) -> None:

@@ -128,6 +128,19 @@ def test_a_getty_that_only_asks_again(bench: Bench) -> None:
     assert bench.stream.written == b"root\r" * 3
 
 
+class PasswordForEver:
+    """Asks for the password again and again, and never says why."""
+
+    def receive(self, data: bytes) -> Iterable[Chunk]:
+        yield 0.1, b"\r\nPassword: "
+
+
+def test_the_password_is_given_once_only(bench: Bench) -> None:
+    console = bench.console(PasswordForEver(), [(1, b"guest login: ")])
+    assert bench.refused(console, Secret("hunter2")).failure_class == "login-refused"
+    assert bench.stream.written == b"root\rhunter2\r"
+
+
 def test_a_guest_that_never_answers(bench: Bench) -> None:
     started = bench.clock.now
     failure = bench.refused(bench.console(DeafGuest(), [(1, b"guest login: ")]), None)
@@ -180,6 +193,19 @@ def test_a_guest_that_hangs_for_good(bench: Bench) -> None:
     shell = bench.shell(Hung(answers={"sleep": ("", -1)}))
     with pytest.raises(GuestFailure, match="Ctrl-C did not help"):
         shell.run("sleep", 30 * SECOND)
+
+
+def test_an_old_prompt_is_not_taken_for_a_new_one(bench: Bench) -> None:
+    class Freezes(TinyGuest):
+        def receive(self, data: bytes) -> Iterable[Chunk]:
+            return () if frozen else super().receive(data)
+
+    frozen: list[bool] = []
+    shell = bench.shell(Freezes(answers={"true": ("", 0)}))
+    assert shell.run("true").ok
+    frozen.append(True)
+    with pytest.raises(GuestFailure, match="Ctrl-C did not help"):
+        shell.run("true", 30 * SECOND)
 
 
 def test_a_console_that_ends_under_a_command(bench: Bench) -> None:

@@ -10,6 +10,7 @@ import pytest
 from harness.console.fake import QueueStream, ScriptedStream, VirtualClock, VirtualRecorder
 from harness.console.recorder import ConsoleRecorder
 from harness.console.secret import Secret
+from harness.console.transcript import Transcript
 from harness.errors import HostLost, LabError
 
 WAIT = 10.0
@@ -106,6 +107,16 @@ def test_an_echoed_secret_reaches_neither_disk_nor_readers(
     assert "hunter" not in (tmp_path / "console.cast").read_text()
 
 
+def test_what_only_began_like_the_secret_is_not_lost(
+    recorder: ConsoleRecorder, stream: QueueStream, tmp_path: Path
+) -> None:
+    recorder.write(Secret("hunter2"))
+    stream.feed(b"hun")
+    stream.end()
+    assert recorder.wait(2, WAIT)
+    assert (tmp_path / "console.log").read_bytes() == b"hun"
+
+
 def test_a_lost_host_while_typing_a_secret_does_not_show_it(tmp_path: Path) -> None:
     class Lost(QueueStream):
         def write(self, data: bytes) -> None:
@@ -171,6 +182,8 @@ def test_attach_forgets_that_the_old_stream_was_lost(
     recorder.attach(second)
     second.feed(b"x")
     assert recorder.wait(0, WAIT)
+    second.end()
+    assert not recorder.wait(1, WAIT)
 
 
 def test_close_reads_what_is_left_and_is_harmless_twice(
@@ -223,12 +236,27 @@ def test_a_recording_is_never_overwritten(recorder: ConsoleRecorder, tmp_path: P
         ConsoleRecorder(QueueStream(), tmp_path)
 
 
-def test_a_full_disk_is_told_and_not_swallowed(tmp_path: Path) -> None:
-    class Full(QueueStream):
-        def read(self, size: int, timeout: timedelta) -> bytes | None:
-            raise OSError(28, "No space left on device")
+def test_what_cannot_be_written_cannot_be_matched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
 
-    recorder = ConsoleRecorder(Full(), tmp_path)
-    with pytest.raises(LabError, match="No space left"):
+    monkeypatch.setattr(Transcript, "output", full)
+    stream = QueueStream()
+    stream.feed(b"guest login: ")
+    with ConsoleRecorder(stream, tmp_path) as recorder:
+        with pytest.raises(LabError, match="No space left"):
+            recorder.wait(100, WAIT)
+        assert recorder.read(0, 100) == b""
+
+
+def test_a_stream_that_breaks_is_told_and_not_swallowed(tmp_path: Path) -> None:
+    class Broken(QueueStream):
+        def read(self, size: int, timeout: timedelta) -> bytes | None:
+            raise OSError(5, "Input/output error")
+
+    recorder = ConsoleRecorder(Broken(), tmp_path)
+    with pytest.raises(LabError, match="Input/output error"):
         recorder.wait(0, WAIT)
     recorder.close()
