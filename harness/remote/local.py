@@ -13,6 +13,7 @@ import selectors
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -20,7 +21,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
-from typing import IO, BinaryIO
+from typing import IO, BinaryIO, NoReturn
 
 from harness.errors import CommandFailed, LabError
 from harness.remote.command import DEFAULT_TIMEOUT, Command, CommandResult, Stream
@@ -142,6 +143,20 @@ class LocalRunner:
             duration=timedelta(seconds=time.monotonic() - began),
         )
         return settle(result, check=check)
+
+
+def become(command: Command) -> NoReturn:
+    """Let *command* take this process's place: its terminal, its signals, its exit status.
+
+    For programs that a person talks to. `CommandFailed` 127 when there is no such program.
+    """
+    environment = dict(os.environ) | dict(command.env)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        os.execvpe(command.argv[0], command.argv, environment)
+    except OSError as error:
+        raise settled_error(_unstartable(command, "localhost", error)) from error
 
 
 def settled_error(result: CommandResult) -> CommandFailed:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 
 from harness.errors import UsageError
 
 ENVIRONMENT = "XENFLIGHT_ACCEL"
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Accel(StrEnum):
@@ -34,15 +36,19 @@ class Accel(StrEnum):
 
 
 def choose_accel(
-    kvm: Path = Path("/dev/kvm"), cpuinfo: Path = Path("/proc/cpuinfo")
+    kvm: Path = Path("/dev/kvm"),
+    cpuinfo: Path = Path("/proc/cpuinfo"),
+    failure: Path | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> tuple[Accel, str]:
     """The accelerator to use and, in words, why.
 
     A /dev/kvm that opens is not enough: a virtual machine without nested virtualisation may
     offer one all the same, and Xen dies in it at its first instructions (QEMU says "KVM
-    internal error"). So the processor must show VT-x or AMD-V too.
+    internal error"). So the processor must show VT-x or AMD-V too; and when KVM has failed
+    since this machine was started (*failure*, see `note_kvm_failure`) it is not tried again.
     """
-    forced = os.environ.get(ENVIRONMENT)
+    forced = environ.get(ENVIRONMENT)
     if forced:
         if forced not in list(Accel):
             msg = f"{ENVIRONMENT}={forced!r} is not an accelerator"
@@ -55,4 +61,27 @@ def choose_accel(
     flags = cpuinfo.read_text(encoding="utf-8").split()
     if not {"vmx", "svm"} & set(flags):
         return Accel.TCG, "the processor shows neither VT-x nor AMD-V"
+    if failure and _failed_before(failure):
+        return Accel.TCG, f"KVM has failed here before ({failure} says how)"
     return Accel.KVM, f"{kvm} is usable"
+
+
+def accelerators(chosen: Accel) -> tuple[Accel, ...]:
+    """What to try, in order."""
+    return (chosen,) if chosen is Accel.TCG else (chosen, Accel.TCG)
+
+
+def note_kvm_failure(failure: Path, reason: str) -> None:
+    """Remember that KVM does not work here, until the machine starts anew."""
+    failure.write_text(f"{_boot_id()}\n{reason}\n", encoding="utf-8")
+
+
+def _failed_before(failure: Path) -> bool:
+    try:
+        return failure.read_text(encoding="utf-8").splitlines()[:1] == [_boot_id()]
+    except OSError:
+        return False
+
+
+def _boot_id() -> str:
+    return BOOT_ID.read_text(encoding="ascii").strip()

@@ -1,59 +1,40 @@
-"""Building dom0's disk: Debian with Xen, from the machine's own apt sources, without root."""
+"""dom0's disk image: which there are, and which one to use."""
 
 from __future__ import annotations
 
-import gzip
-import io
 import json
-import re
+import secrets
 import shutil
-import tarfile
 import tempfile
-import time
 from dataclasses import dataclass
-from datetime import timedelta
-from importlib import resources
 from pathlib import Path
 
 from harness.cache import content_key, exclusive
 from harness.errors import LabError
-from harness.mirror.mirror import machine_mirror, source_line
-from harness.mirror.probe import probe_mirror
-from harness.mirror.proxy import AptCache
 from harness.progress import Progress
-from harness.remote.command import Command
-from harness.remote.keys import make_keypair
 from harness.remote.local import LocalRunner
+from harness.testbox.build import build_image, recipe_key
 from harness.testbox.paths import base_directory
 from harness.testbox.qemu import BootFiles
 from harness.testbox.releases import Dom0Release, find_release
+from harness.testbox.space import require_space
 from harness.units import Size
 
-ROOT_SIZE = Size.parse("4G")
-BUILD_TIMEOUT = timedelta(minutes=30)
-RECIPE_VERSION = "1"
-"""To be raised when the steps below change, so that images are built anew."""
-
-_DATA = Path(str(resources.files("harness.testbox") / "dom0"))
-_EARLY = ("etc/initramfs-tools/", "usr/share/initramfs-tools/")
-"""Needed before the kernel's package makes its initrd."""
-
-_BUILD_STAGES = (
-    (re.compile(r"running apt-get update"), 0.02),
-    (re.compile(r"downloading packages"), 0.08),
-    (re.compile(r"extracting archives"), 0.15),
-    (re.compile(r"installing essential packages"), 0.2),
-    (re.compile(r"installing remaining packages"), 0.35),
-    (re.compile(r"cleaning package lists"), 0.85),
-    (re.compile(r"creating tarball"), 0.88),
-)
+BUILD_SPACE = Size.parse("4G")
+"""The archive, the unpacked tree and the image of a dom0, while it is built."""
+PREFIX = "dom0-"
 
 
 @dataclass(frozen=True)
 class Dom0Image:
-    """A built dom0 disk and what belongs to it."""
+    """A built dom0 disk and what belongs to it. It never changes: a rebuild is a new one."""
 
     directory: Path
+
+    @property
+    def name(self) -> str:
+        """Its directory's name, which is unique."""
+        return self.directory.name
 
     @property
     def root(self) -> Path:
@@ -75,12 +56,20 @@ class Dom0Image:
         return self.directory / "id_ed25519"
 
     @property
+    def manifest_file(self) -> Path:
+        """What went in, as JSON; written last."""
+        return self.directory / "manifest.json"
+
+    @property
     def manifest(self) -> dict[str, object]:
         """What went in: release, packages with versions, Release dates, seconds."""
-        text = (self.directory / "manifest.json").read_text(encoding="utf-8")
-        found = json.loads(text)
+        try:
+            found = json.loads(self.manifest_file.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            msg = f"{self.manifest_file} can't be read: {error}"
+            raise LabError(msg, hint="`xenflight testbox rebuild` makes a new one") from error
         if not isinstance(found, dict):
-            msg = f"{self.directory}/manifest.json is not a manifest"
+            msg = f"{self.manifest_file} is not a manifest"
             raise LabError(msg)
         return found
 
@@ -95,186 +84,78 @@ class Dom0Image:
         return content_key(json.dumps(self.manifest, sort_keys=True))
 
     @property
+    def built(self) -> float:
+        """When it was built: seconds since the epoch."""
+        return self.manifest_file.stat().st_mtime
+
+    def require(self) -> None:
+        """`LabError` when it is not complete."""
+        if not self.complete:
+            msg = f"the dom0 image {self.directory} is damaged or gone"
+            raise LabError(msg, hint="`xenflight testbox rebuild` makes a new one")
+
+    @property
     def complete(self) -> bool:
         """Whether nothing is missing (somebody may have cleaned up)."""
         files = (self.root, *vars(self.boot_files).values(), self.key_file)
-        return all(path.exists() for path in (*files, self.directory / "manifest.json"))
+        if not all(path.exists() for path in (*files, self.manifest_file)):
+            return False
+        try:
+            return "host_key" in self.manifest
+        except LabError:
+            return False
+
+
+def images(release_name: str) -> list[Dom0Image]:
+    """All images of a Debian release, oldest first, of whatever recipe."""
+    found = [Dom0Image(path) for path in base_directory().glob(f"{PREFIX}{release_name}-*")]
+    return sorted((image for image in found if image.complete), key=lambda image: image.built)
+
+
+def find_dom0(release_name: str) -> Dom0Image | None:
+    """The newest image of a release made by today's recipe; None when there is none.
+
+    It is found by its recipe (release, packages, configuration), not by what the mirror has
+    today: a test host must not change under its users from one day to the next.
+    """
+    stem = _stem(find_release(release_name))
+    fitting = [image for image in images(release_name) if image.name.startswith(stem)]
+    return fitting[-1] if fitting else None
 
 
 def ensure_dom0(
     release_name: str, runner: LocalRunner, progress: Progress, *, rebuild: bool = False
 ) -> Dom0Image:
-    """The dom0 image of a Debian release, built if there is none.
+    """The dom0 image of a Debian release (`find_dom0`), built if there is none.
 
-    It is found by its recipe (release, packages, configuration), not by what the mirror has
-    today: a test host must not change under its users from one day to the next. `rebuild`
-    takes today's packages. `LabError` when it can't be built.
+    `rebuild` takes today's packages. `LabError` when it can't be built.
     """
     release = find_release(release_name)
-    directory = base_directory() / f"dom0-{release.name}-{recipe_key(release)}"
-    image = Dom0Image(directory)
-    if image.complete and not rebuild:
-        return image
-    with exclusive(directory.with_suffix(".lock"), what=f"building dom0 ({release.name})"):
-        if image.complete and not rebuild:
-            return image
-        with tempfile.TemporaryDirectory(dir=base_directory(), prefix="build-") as temporary:
-            work = Path(temporary)
-            # mmdebstrap works as another user id inside its name space.
-            work.chmod(0o755)
-            _build(release, runner, progress, work)
-            shutil.rmtree(directory, ignore_errors=True)
-            (work / "image").rename(directory)
-    return image
+    before = find_dom0(release.name)
+    if before and not rebuild:
+        return before
+    lock = base_directory() / f"{_stem(release)}.lock"
+    with exclusive(lock, what=f"building dom0 ({release.name})"):
+        found = find_dom0(release.name)
+        if found and found != before:
+            # Somebody else has built it while we waited.
+            return found
+        return _build(release, runner, progress)
 
 
-def recipe_key(release: Dom0Release) -> str:
-    """The key of all that we decide about a dom0 image."""
-    config = [f"{path.relative_to(_DATA)}\0{path.read_text()}" for path in _data_files()]
-    return content_key(
-        RECIPE_VERSION, release.name, str(ROOT_SIZE), *sorted(release.packages), *config
-    )
+def _build(release: Dom0Release, runner: LocalRunner, progress: Progress) -> Dom0Image:
+    base = base_directory()
+    require_space(base, BUILD_SPACE, f"building dom0 ({release.name})")
+    work_prefix = f"build-{_stem(release)}-"
+    # We hold the lock: what an earlier build left was left by one that was killed.
+    for left in base.glob(f"{work_prefix}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=base, prefix=work_prefix) as temporary:
+        made = build_image(release, runner, progress, Path(temporary))
+        directory = base / f"{_stem(release)}-{secrets.token_hex(3)}"
+        made.rename(directory)
+    return Dom0Image(directory)
 
 
-def _data_files() -> list[Path]:
-    return sorted(path for path in _DATA.rglob("*") if path.is_file())
-
-
-def _build(release: Dom0Release, runner: LocalRunner, progress: Progress, work: Path) -> None:
-    _check_tools()
-    began = time.monotonic()
-    progress(f"probing the mirror for {release.name}", 0.0)
-    mirror = machine_mirror()
-    snapshot = probe_mirror(mirror, release.name)
-    cache = AptCache(mirror, runner)
-    through = cache.through(cache.ensure())
-    image = work / "image"
-    image.mkdir()
-    host_key = make_keypair(work / "ssh_host_ed25519_key")
-    user_key = make_keypair(image / "id_ed25519")
-    overlays = _overlays(work, user_key)
-    sources = [source_line(pocket) for pocket in through.pockets(release.name)]
-    _bootstrap(release, runner, progress, work, sources, overlays)
-    progress("making the disk", 0.92)
-    _extract_boot_files(work / "root.tar", image)
-    make_ext4(runner, work / "root.tar", image / "root.img", ROOT_SIZE)
-    manifest = {
-        "release": release.name,
-        "xen": release.xen,
-        "packages": _packages(work / "root.tar"),
-        "release_dates": snapshot.dates,
-        "host_key": host_key,
-        "user_key": user_key,
-        "seconds": round(time.monotonic() - began, 1),
-    }
-    (image / "manifest.json").write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-
-
-def _bootstrap(
-    release: Dom0Release,
-    runner: LocalRunner,
-    progress: Progress,
-    work: Path,
-    sources: list[str],
-    overlays: tuple[Path, Path],
-) -> None:
-    def on_line(line: str) -> None:
-        for pattern, fraction in _BUILD_STAGES:
-            if pattern.search(line):
-                progress(line.removeprefix("I: ").strip(), fraction)
-
-    early, full = overlays
-    command = Command.of(
-        "mmdebstrap",
-        "--variant=minbase",
-        "--format=tar",
-        f"--include={','.join(release.packages)}",
-        f"--essential-hook=tar-in {early} /",
-        f"--customize-hook=tar-in {full} /",
-        '--customize-hook=chroot "$1" sh /setup.sh && rm "$1/setup.sh"',
-        release.name,
-        work / "root.tar",
-        *sources,
-    )
-    runner.run_with_lines(command, on_line, BUILD_TIMEOUT)
-
-
-def _overlays(work: Path, user_key: str) -> tuple[Path, Path]:
-    """The configuration as two tar files: what the kernel's package needs, and all of it."""
-    rootfs = _DATA / "rootfs"
-    files = {
-        str(path.relative_to(rootfs)): path.read_bytes()
-        for path in _data_files()
-        if path.is_relative_to(rootfs)
-    }
-    early = {name: data for name, data in files.items() if name.startswith(_EARLY)}
-    files["setup.sh"] = (_DATA / "setup.sh").read_bytes()
-    files["root/.ssh/authorized_keys"] = f"{user_key}\n".encode()
-    for name in ("ssh_host_ed25519_key", "ssh_host_ed25519_key.pub"):
-        files[f"etc/ssh/{name}"] = (work / name).read_bytes()
-    return _tar(work / "early.tar", early), _tar(work / "full.tar", files)
-
-
-def _tar(path: Path, files: dict[str, bytes]) -> Path:
-    with tarfile.open(path, "w") as archive:
-        for name, data in sorted(files.items()):
-            info = tarfile.TarInfo(f"./{name}")
-            info.size = len(data)
-            info.mode = 0o600 if name.endswith("_key") else 0o644
-            archive.addfile(info, io.BytesIO(data))
-    return path
-
-
-def _extract_boot_files(tar: Path, image: Path) -> None:
-    """Take Xen, kernel and initrd out; QEMU's loader wants Xen unpacked."""
-    wanted = {
-        "xen": re.compile(r"\./boot/xen-[\d.]+-amd64\.gz"),
-        "vmlinuz": re.compile(r"\./boot/vmlinuz-.*"),
-        "initrd.img": re.compile(r"\./boot/initrd\.img-.*"),
-    }
-    with tarfile.open(tar) as archive:
-        for member in archive:
-            for name, pattern in wanted.items():
-                stream = archive.extractfile(member) if pattern.fullmatch(member.name) else None
-                if stream:
-                    data = stream.read()
-                    unpacked = gzip.decompress(data) if name == "xen" else data
-                    (image / name).write_bytes(unpacked)
-    missing = [name for name in wanted if not (image / name).exists()]
-    if missing:
-        msg = f"the new dom0 has no {missing[0]} in /boot"
-        raise LabError(msg, hint="did its kernel or hypervisor package change its files' names?")
-
-
-def _packages(tar: Path) -> dict[str, str]:
-    with tarfile.open(tar) as archive:
-        stream = archive.extractfile("./etc/xenflight/packages")
-        text = stream.read().decode() if stream else ""
-    return dict(line.split(" ", 1) for line in text.splitlines())
-
-
-def make_ext4(runner: LocalRunner, tar: Path, image: Path, size: Size) -> None:
-    """Make a raw ext4 image of *tar*, without root and without a mount.
-
-    fakeroot remembers the owners that only root could set; mke2fs of bookworm can't read a
-    tar file itself (1.47.1 can).
-    """
-    script = (
-        'mkdir "$1"; tar -C "$1" -xf "$2" --exclude="./dev/*"; '
-        'truncate -s "$4" "$3"; mke2fs -q -t ext4 -L dom0 -d "$1" "$3"; rm -rf "$1"'
-    )
-    tree = tar.with_suffix(".tree")
-    command = Command.of("fakeroot", "sh", "-ec", script, "sh", tree, tar, image, int(size))
-    runner.run(command, timeout=BUILD_TIMEOUT)
-
-
-def _check_tools() -> None:
-    for tool, package in (
-        ("mmdebstrap", "mmdebstrap"),
-        ("mke2fs", "e2fsprogs"),
-        ("fakeroot", "fakeroot"),
-    ):
-        # mke2fs stands in /usr/sbin, which an ordinary user's PATH may not name.
-        if not shutil.which(tool) and not Path(f"/usr/sbin/{tool}").exists():
-            msg = f"{tool} is not installed"
-            raise LabError(msg, hint=f"apt install {package}")
+def _stem(release: Dom0Release) -> str:
+    return f"{PREFIX}{release.name}-{recipe_key(release)}"

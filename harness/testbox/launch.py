@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 import socket
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,23 +16,31 @@ from harness.remote.local import LocalRunner
 from harness.remote.ssh import SshRunner
 from harness.remote.sshlink import SshEndpoint
 from harness.testbox.accel import Accel
+from harness.testbox.dom0 import Dom0Image
 from harness.testbox.paths import TestboxPaths
-from harness.testbox.qemu import BootFiles, Hardware, qemu_command
+from harness.testbox.qemu import Hardware, qemu_command
 from harness.testbox.qmp import connect
-from harness.testbox.record import InstanceRecord
+from harness.testbox.record import InstanceRecord, Stage
+from harness.testbox.stages import boot_stage
 from harness.wait import Deadline, NotYet, wait_for
 
 PROBE_TIMEOUT = timedelta(seconds=5)
+START_TIMEOUT = timedelta(seconds=30)
+PORT_TRIES = 5
+PORT_TAKEN = "Could not set up host forwarding rule"
+SILENCE = {Accel.KVM: timedelta(seconds=30), Accel.TCG: timedelta(minutes=4)}
+"""How long a booting host's console may say nothing before it counts as hung."""
 
-BOOT_STAGES = (
-    (re.compile(rb"Xen version \d"), "Xen starts", 0.1),
-    (re.compile(rb"Linux version \d"), "dom0's kernel starts", 0.2),
-    (re.compile(rb"Run /init|Loading, please wait"), "dom0's initramfs", 0.4),
-    (re.compile(rb"systemd\[1\]|Welcome to"), "dom0's services start", 0.5),
-    (re.compile(rb"Reached target.*network"), "dom0's network is up", 0.7),
-    (re.compile(rb"login:|root@\S+:"), "dom0 is up", 0.8),
-)
-"""What the host's serial console shows on its way up, and about how far that is."""
+
+class MachineDied(LabError):
+    """QEMU ended, stopped or hung: with another accelerator it might not."""
+
+
+def free_port() -> int:
+    """A TCP port on the loopback that nobody listens on just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,27 +50,57 @@ class Launch:
     runner: LocalRunner
     paths: TestboxPaths
     hardware: Hardware
-    boot: BootFiles
-    key_file: Path
-    host_key: str
+    image: Dom0Image
+    key: str
+    """Of the warm state that this machine belongs to."""
+    ports: Callable[[], int] = free_port
 
     def start(self, how: str, state: Path | None = None) -> InstanceRecord:
-        """Start QEMU; with *state* it comes up paused, from there."""
+        """Start QEMU and wait until it listens to us; with *state* it comes up paused, from there.
+
+        A free port is only free until somebody takes it: another is tried then.
+        """
+        for _ in range(PORT_TRIES):
+            record = self._spawn(how, state)
+            if self._listens(record, Deadline.after(START_TIMEOUT)):
+                return record
+        msg = f"QEMU got none of {PORT_TRIES} free ports: {self._last_words()}"
+        raise LabError(msg)
+
+    def _spawn(self, how: str, state: Path | None) -> InstanceRecord:
         files = self.paths.files
         for path in (files.qmp, files.serial, files.console_log, self.paths.qemu_log):
             path.unlink(missing_ok=True)
-        port = free_port()
-        command = qemu_command(self.hardware, self.boot, files, ssh_port=port, state=state)
+        port = self.ports()
+        command = qemu_command(
+            self.hardware, self.image.boot_files, files, ssh_port=port, state=state
+        )
         record = InstanceRecord(
-            pid=self.runner.spawn_detached(command, self.paths.qemu_log),
             ssh_port=port,
             accel=self.hardware.accel,
             marker=str(files.qmp),
             started=time.time(),
             how=how,
+            stage=Stage.STARTING,
+            image=self.image.name,
+            key=self.key,
         )
+        # Before QEMU is there, so that nobody's death in between leaves one without a record.
+        record.write(self.paths.record)
+        record = replace(record, pid=self.runner.spawn_detached(command, self.paths.qemu_log))
         record.write(self.paths.record)
         return record
+
+    def _listens(self, record: InstanceRecord, deadline: Deadline) -> bool:
+        """Whether QEMU came up; False when its port was taken, `MachineDied` for all else."""
+        try:
+            with connect(self.paths.files.qmp, deadline, alive=lambda: record.alive):
+                return True
+        except LabError as error:
+            if PORT_TAKEN not in self._qemu_log():
+                raise MachineDied(self._last_words()) from error
+        record.wait_gone(deadline)
+        return False
 
     def endpoint(self, record: InstanceRecord) -> SshEndpoint:
         """How to reach dom0: a port on this machine's loopback, forwarded by QEMU."""
@@ -71,17 +109,22 @@ class Launch:
             address="127.0.0.1",
             port=record.ssh_port,
             user="root",
-            key_file=self.key_file,
-            host_key=self.host_key,
+            key_file=self.image.key_file,
+            host_key=self.image.host_key,
         )
 
-    def resume(self, record: InstanceRecord, deadline: Deadline) -> None:
-        """Let a QEMU that was started from a state go on, as soon as it has read it."""
+    def resume(
+        self, record: InstanceRecord, deadline: Deadline, before: Callable[[], None]
+    ) -> InstanceRecord:
+        """Let a QEMU that was started from a state go on, as soon as it has read it.
+
+        *before* is called at the last moment before its disks may change.
+        """
         with connect(self.paths.files.qmp, deadline) as qmp:
 
             def loaded() -> None:
                 if not record.alive:
-                    raise LabError(self._last_words())
+                    raise MachineDied(self._last_words())
                 if qmp.status() == "inmigrate":
                     msg = "QEMU still reads the state"
                     raise NotYet(msg)
@@ -92,17 +135,29 @@ class Launch:
                 deadline=deadline,
                 interval=timedelta(milliseconds=50),
             )
+            before()
+            record = self.note(record, Stage.RESUMED)
             qmp.execute("cont")
+        return record
+
+    def note(self, record: InstanceRecord, stage: Stage) -> InstanceRecord:
+        """Write down how far it is."""
+        record = replace(record, stage=stage)
+        record.write(self.paths.record)
+        return record
 
     def wait_for_ssh(
         self, record: InstanceRecord, deadline: Deadline, progress: Progress
     ) -> SshRunner:
         """A connection to dom0, as soon as it answers; ends early when QEMU does."""
+        silence = _Silence(deadline, SILENCE[record.accel])
 
         def probe() -> SshRunner:
-            self._check_alive(record)
-            stage, fraction = self._stage()
+            self.check_runs(record)
+            console = self._console()
+            stage, fraction = boot_stage(console)
             progress(stage, fraction)
+            silence.check(len(console), stage)
             try:
                 return SshRunner.connect(self.endpoint(record), deadline.sooner(PROBE_TIMEOUT))
             except HostLost as error:
@@ -112,37 +167,50 @@ class Launch:
         what = f"SSH to dom0 of testbox {self.paths.name}"
         return wait_for(probe, what=what, deadline=deadline, interval=timedelta(milliseconds=200))
 
-    def _check_alive(self, record: InstanceRecord) -> None:
+    def check_runs(self, record: InstanceRecord) -> None:
+        """`MachineDied` when QEMU is gone or has stopped, with its last words."""
         if not record.alive:
-            raise LabError(self._last_words())
+            raise MachineDied(self._last_words())
         with connect(self.paths.files.qmp, Deadline.after(PROBE_TIMEOUT)) as qmp:
             status = qmp.status()
         if status != "running":
             # KVM without real hardware behind it ends here, in Xen's first instructions.
-            msg = f"QEMU stopped with {status!r} while the testbox booted"
-            raise LabError(msg, hint=f"see {self.paths.qemu_log}")
+            msg = f"QEMU stopped with {status!r} while the testbox started: {self._last_words()}"
+            raise MachineDied(msg, hint=f"see {self.paths.qemu_log}")
 
-    def _stage(self) -> tuple[str, float]:
+    def _console(self) -> bytes:
         try:
-            text = self.paths.files.console_log.read_bytes()
+            return self.paths.files.console_log.read_bytes()
         except OSError:
-            text = b""
-        reached = [(words, part) for pattern, words, part in BOOT_STAGES if pattern.search(text)]
-        return reached[-1] if reached else ("QEMU starts", 0.0)
+            return b""
+
+    def _qemu_log(self) -> str:
+        try:
+            return self.paths.qemu_log.read_text(errors="replace").strip()
+        except OSError:
+            return ""
 
     def _last_words(self) -> str:
-        try:
-            said = self.paths.qemu_log.read_text(errors="replace").strip().splitlines()
-        except OSError:
-            said = []
+        said = self._qemu_log().splitlines()
         return f"QEMU ended: {said[-1] if said else 'it said nothing'}"
 
 
-def free_port() -> int:
-    """A TCP port on the loopback that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+class _Silence:
+    """Notices when a console has said nothing new for too long."""
+
+    def __init__(self, deadline: Deadline, longest: timedelta) -> None:
+        self._clock = deadline.clock
+        self._longest = longest.total_seconds()
+        self._length = -1
+        self._since = self._clock.monotonic()
+
+    def check(self, length: int, stage: str) -> None:
+        now = self._clock.monotonic()
+        if length != self._length:
+            self._length, self._since = length, now
+        elif now - self._since > self._longest:
+            msg = f"its console has said nothing for {self._longest:.0f} s; last seen: {stage}"
+            raise MachineDied(msg)
 
 
 def set_clock(dom0: SshRunner) -> None:
@@ -151,8 +219,3 @@ def set_clock(dom0: SshRunner) -> None:
     dom0 passes it on to Xen, from where guests take it.
     """
     dom0.run(Command.of("date", "--utc", "--set", f"@{time.time():.3f}"))
-
-
-def accelerators(chosen: Accel) -> tuple[Accel, ...]:
-    """What to try, in order."""
-    return (chosen,) if chosen is Accel.TCG else (chosen, Accel.TCG)

@@ -5,29 +5,25 @@ from __future__ import annotations
 import shutil
 import time
 from dataclasses import dataclass
-from datetime import timedelta
 
-from harness.cache import content_key, exclusive
-from harness.errors import LabError, XenflightError
+from harness.cache import exclusive
+from harness.errors import LabError
 from harness.flight.model import TestboxSpec
 from harness.progress import Progress, silent
-from harness.remote.command import Command
 from harness.remote.local import LocalRunner
 from harness.remote.sshlink import SshEndpoint
-from harness.testbox.accel import Accel, choose_accel
+from harness.testbox.accel import Accel, accelerators, choose_accel, note_kvm_failure
+from harness.testbox.bringup import BringUp, end, warm_key
 from harness.testbox.dom0 import Dom0Image, ensure_dom0
-from harness.testbox.launch import Launch, accelerators, set_clock
-from harness.testbox.paths import TestboxPaths, base_directory
+from harness.testbox.launch import Launch, MachineDied
+from harness.testbox.limits import ASK_TIMEOUT, RESUME_TIMEOUT, SAVE_TIMEOUT
+from harness.testbox.paths import TestboxPaths, base_directory, kvm_failure
+from harness.testbox.prune import prune
 from harness.testbox.qemu import QEMU, Hardware
 from harness.testbox.qmp import connect
-from harness.testbox.record import InstanceRecord
-from harness.testbox.volumes import SCRIPT, make_volume_group
-from harness.testbox.warm import SavedState, overlay
+from harness.testbox.record import InstanceRecord, Stage
+from harness.testbox.warm import SavedState
 from harness.wait import Deadline
-
-BOOT_TIMEOUT = timedelta(minutes=10)
-RESUME_TIMEOUT = timedelta(minutes=1)
-SAVE_TIMEOUT = timedelta(minutes=3)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +32,8 @@ class Started:
 
     endpoint: SshEndpoint
     accel: Accel
+    accel_reason: str
+    """Why this accelerator."""
     how: str
     seconds: float
     """How long it took to get it running; 0 if it already was."""
@@ -53,7 +51,6 @@ class Testbox:
         self.spec = spec
         self.paths = TestboxPaths(name)
         self._runner = runner or LocalRunner()
-        self._notes: list[str] = []
 
     def record(self) -> InstanceRecord | None:
         """The running QEMU; None when it is down."""
@@ -61,8 +58,16 @@ class Testbox:
         return record if record and record.alive else None
 
     def image(self, progress: Progress = silent, *, rebuild: bool = False) -> Dom0Image:
-        """Its dom0 image, built if there is none."""
+        """The dom0 image for its next fresh start, built if there is none."""
         return ensure_dom0(self.spec.release, self._runner, progress, rebuild=rebuild)
+
+    def endpoint(self) -> SshEndpoint:
+        """How to reach its dom0; `LabError` when it is down."""
+        record = self.record()
+        if not record or record.stage is Stage.STARTING:
+            msg = f"testbox {self.name} is down"
+            raise LabError(msg, hint=f"xenflight testbox up {self.name}")
+        return self._launch(self._image_of(record), record.accel, record.key).endpoint(record)
 
     # -- up ----------------------------------------------------------------------------
 
@@ -73,175 +78,158 @@ class Testbox:
         """
         with exclusive(self.paths.lock, what=f"testbox {self.name}"):
             check_tools()
-            image = self.image(progress)
-            record = self.record()
-            if record:
-                endpoint = self._launch(image, record.accel).endpoint(record)
-                how = f"was running ({record.how})"
-                return Started(endpoint=endpoint, accel=record.accel, how=how, seconds=0.0)
             began = time.monotonic()
-            self._notes = []
-            launch, record = self._start(image, progress)
+            accel, reason = choose_accel(failure=kvm_failure())
+            notes: list[str] = []
+            record = self._take_over(notes, progress)
+            if record:
+                how, seconds = f"was running ({record.how})", 0.0
+            else:
+                record = self._start(accel, notes, progress)
+                how, seconds = record.how, time.monotonic() - began
+            if record.accel is not accel:
+                reason = f"{accel} does not work here" if seconds else "it was started with it"
+            launch = self._launch(self._image_of(record), record.accel, record.key)
             return Started(
                 endpoint=launch.endpoint(record),
                 accel=record.accel,
-                how=record.how,
-                seconds=time.monotonic() - began,
-                notes=tuple(self._notes),
+                accel_reason=reason,
+                how=how,
+                seconds=seconds,
+                notes=tuple(notes),
             )
 
-    def _start(self, image: Dom0Image, progress: Progress) -> tuple[Launch, InstanceRecord]:
-        self.paths.top.mkdir(parents=True, exist_ok=True)
-        choices = accelerators(choose_accel()[0])
-        for accel in choices:
-            launch = self._launch(image, accel)
-            try:
-                return launch, self._start_with(launch, image, progress)
-            except LabError as error:
-                if accel is choices[-1]:
-                    raise
-                self._notes.append(f"{accel} does not work here: {error}")
-        raise AssertionError(choices)
+    def _take_over(self, notes: list[str], progress: Progress) -> InstanceRecord | None:
+        """The QEMU that runs already, made to go on if it had stopped; None when none is any good.
 
-    def _start_with(self, launch: Launch, image: Dom0Image, progress: Progress) -> InstanceRecord:
-        key = self._warm_key(image, launch.hardware)
-        saved = SavedState(directory=self.paths.top, key=key)
-        warm = SavedState(directory=base_directory() / f"warm-{key}", key=key)
-        record = self._try_resume(saved, launch, progress)
-        if record:
-            return record
-        lock = base_directory() / f"warm-{key}.lock"
-        with exclusive(lock, what="booting a testbox for the first time"):
-            record = self._try_resume(warm, launch, progress)
-            if record:
-                return record
-            self._make_warm(warm, launch, image, progress)
-        record = self._try_resume(warm, launch, progress)
-        if record:
-            return record
-        msg = f"testbox {self.name} boots, but can't be resumed: {'; '.join(self._notes)}"
-        raise LabError(msg, hint=f"see {self.paths.qemu_log}")
-
-    def _try_resume(
-        self, state: SavedState, launch: Launch, progress: Progress
-    ) -> InstanceRecord | None:
-        own = state.directory == self.paths.top
-        kind = "saved" if own else "warm"
-        why_not = state.why_not()
-        if why_not:
-            if why_not != "there is none":
-                self._notes.append(f"the {kind} state was not used: {why_not}")
+        We hold the lock, so whoever started it is done with it or dead.
+        """
+        record = InstanceRecord.read(self.paths.record)
+        if not record:
             return None
-        progress(f"resuming testbox {self.name}")
+        if not record.alive:
+            notes.append("it had ended without being asked to, so its guests are gone")
+            end(self.paths)
+            return None
+        if record.stage is Stage.STARTING:
+            notes.append("an earlier start was interrupted; it was ended")
+            end(self.paths)
+            return None
+        image = self._image_of(record)
+        launch = self._launch(image, record.accel, record.key)
         try:
-            if own:
-                state.unseal()
-            else:
-                overlay(self._runner, state.root, self.paths.files.root)
-                overlay(self._runner, state.volumes, self.paths.files.volumes)
-            how = "resumed as it was left" if own else "resumed from the warm snapshot"
-            record = launch.start(how, state.memory)
-            deadline = Deadline.after(RESUME_TIMEOUT)
-            launch.resume(record, deadline)
-            dom0 = launch.wait_for_ssh(record, deadline, silent)
-            try:
-                set_clock(dom0)
-            finally:
-                dom0.close()
-        except XenflightError as error:
-            self._notes.append(f"the {kind} state did not resume: {error}")
-            self.kill()
-            if not own:
-                state.discard()
+            image.require()
+            self._keep_running(record)
+            if record.stage is Stage.RESUMED:
+                bring = BringUp(launch=launch, spec=self.spec, progress=progress)
+                record = bring.settle(record, Deadline.after(RESUME_TIMEOUT))
+        except LabError as error:
+            notes.append(f"it was running, but of no use: {error}")
+            end(self.paths)
             return None
         return record
 
-    def _make_warm(
-        self, warm: SavedState, launch: Launch, image: Dom0Image, progress: Progress
-    ) -> None:
-        """Boot from scratch, make the volume group, and freeze the result as *warm*."""
-        warm.discard()
-        warm.directory.mkdir(parents=True)
-        files = self.paths.files
-        overlay(self._runner, image.root, files.root, backing_format="raw")
-        files.volumes.unlink(missing_ok=True)
-        create = ("qemu-img", "create", "-q", "-f", "qcow2", files.volumes, self.spec.disk)
-        self._runner.run(Command.of(*create))
-        record = launch.start("booted")
-        try:
-            deadline = Deadline.after(BOOT_TIMEOUT)
-            dom0 = launch.wait_for_ssh(record, deadline, progress)
+    def _keep_running(self, record: InstanceRecord) -> None:
+        """Let it go on if somebody died while saving it."""
+        deadline = Deadline.after(ASK_TIMEOUT)
+        with connect(self.paths.files.qmp, deadline, alive=lambda: record.alive) as qmp:
+            status = qmp.status()
+            if status in {"paused", "postmigrate", "finish-migrate"}:
+                SavedState(directory=self.paths.top, key=record.key).unseal()
+                qmp.go_on()
+            elif status != "running":
+                msg = f"QEMU has stopped: {status}"
+                raise LabError(msg)
+
+    def _start(self, accel: Accel, notes: list[str], progress: Progress) -> InstanceRecord:
+        image = self.image(progress)
+        for choice in accelerators(accel):
+            key = warm_key(self._runner, image, self._hardware(choice), self.spec)
+            launch = self._launch(image, choice, key)
+            bring = BringUp(launch=launch, spec=self.spec, progress=progress, notes=notes)
             try:
-                progress("making the volume group", 0.9)
-                make_volume_group(dom0)
-                # What the page cache holds would only make the state larger.
-                dom0.run(Command.shell("sync; echo 3 > /proc/sys/vm/drop_caches"))
-            finally:
-                dom0.close()
-            progress("saving the warm snapshot", 0.95)
-            with connect(files.qmp, deadline) as qmp:
-                qmp.save_state(warm.memory, Deadline.after(SAVE_TIMEOUT))
-        finally:
-            self.kill()
-        shutil.move(files.root, warm.root)
-        shutil.move(files.volumes, warm.volumes)
-        warm.seal()
+                record = bring.run()
+            except MachineDied as error:
+                if choice is not Accel.KVM:
+                    raise
+                notes.append(f"KVM does not work here: {error}")
+                note_kvm_failure(kvm_failure(), str(error))
+                continue
+            if bring.booted:
+                prune(self._runner, image, time.time())
+            return record
+        raise AssertionError(accel)
 
     # -- down --------------------------------------------------------------------------
 
     def down(self, *, save: bool = True, progress: Progress = silent) -> bool:
-        """Stop it; with *save* its state is kept for the next `up`. False if it was down."""
+        """Stop it; with *save* its state is kept for the next `up`. False if it was down.
+
+        Without *save* a state that was kept earlier is thrown away, too.
+        """
         with exclusive(self.paths.lock, what=f"testbox {self.name}"):
             record = self.record()
-            if not record:
-                return False
-            if save:
+            if record and save and record.stage is not Stage.STARTING:
                 self._save(record, progress)
-            self.kill()
-            return True
+            end(self.paths)
+            if not save:
+                self._forget()
+            return record is not None
 
     def _save(self, record: InstanceRecord, progress: Progress) -> None:
         progress(f"saving testbox {self.name}")
-        image = self.image()
-        key = self._warm_key(image, self._hardware(record.accel))
+        # It belongs to the image it runs, whatever was built since.
+        image = self._image_of(record)
+        key = record.key or warm_key(self._runner, image, self._hardware(record.accel), self.spec)
         state = SavedState(directory=self.paths.top, key=key)
-        with connect(self.paths.files.qmp, Deadline.after(RESUME_TIMEOUT)) as qmp:
+        self._keep_running(record)
+        deadline = Deadline.after(RESUME_TIMEOUT)
+        with connect(self.paths.files.qmp, deadline, alive=lambda: record.alive) as qmp:
             qmp.save_state(state.memory, Deadline.after(SAVE_TIMEOUT))
         state.seal()
 
-    def rebuild(self, progress: Progress = silent) -> Started:
-        """Throw away the dom0 image and what this testbox became, and start anew."""
+    def remove(self) -> None:
+        """Stop it and remove all its files; images and warm states stay."""
         with exclusive(self.paths.lock, what=f"testbox {self.name}"):
-            self.kill()
-            shutil.rmtree(self.paths.top, ignore_errors=True)
+            end(self.paths)
+            self._forget()
+        self.paths.lock.unlink(missing_ok=True)
+
+    def rebuild(self, progress: Progress = silent) -> Started:
+        """Make a new dom0 image of today's packages, throw away what this testbox became, and
+        start anew. Other testboxes stay as they are until they are stopped."""
+        with exclusive(self.paths.lock, what=f"testbox {self.name}"):
+            check_tools()
             self.image(progress, rebuild=True)
+            end(self.paths)
+            self._forget()
         return self.up(progress)
 
     def kill(self) -> None:
         """End its QEMU as a power cut would."""
-        record = InstanceRecord.read(self.paths.record)
-        if record:
-            record.end()
-        self.paths.record.unlink(missing_ok=True)
+        end(self.paths)
 
     # -- small parts -------------------------------------------------------------------
+
+    def _forget(self) -> None:
+        shutil.rmtree(self.paths.top, ignore_errors=True)
+        for path in self.paths.sockets:
+            path.unlink(missing_ok=True)
+
+    def _image_of(self, record: InstanceRecord) -> Dom0Image:
+        return Dom0Image(base_directory() / record.image) if record.image else self.image()
 
     def _hardware(self, accel: Accel) -> Hardware:
         return Hardware(accel=accel, memory=self.spec.memory, vcpus=self.spec.vcpus)
 
-    def _launch(self, image: Dom0Image, accel: Accel) -> Launch:
+    def _launch(self, image: Dom0Image, accel: Accel, key: str) -> Launch:
         return Launch(
             runner=self._runner,
             paths=self.paths,
             hardware=self._hardware(accel),
-            boot=image.boot_files,
-            key_file=image.key_file,
-            host_key=image.host_key,
+            image=image,
+            key=key,
         )
-
-    def _warm_key(self, image: Dom0Image, hardware: Hardware) -> str:
-        version = self._runner.run(Command.of(QEMU, "--version")).stdout.splitlines()[0]
-        return content_key(image.key, version, *hardware.options(), str(self.spec.disk), SCRIPT)
 
 
 def check_tools() -> None:

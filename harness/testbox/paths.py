@@ -12,6 +12,8 @@ from harness.cache import cache_root
 from harness.errors import LabError
 from harness.testbox.qemu import Files
 
+QMP_LOCK = ".qmp-lock"
+
 
 @dataclass(frozen=True)
 class TestboxPaths:
@@ -54,6 +56,17 @@ class TestboxPaths:
             serial=sockets / f"{short}.serial",
             console_log=self.top / "console.log",
         )
+
+    @property
+    def sockets(self) -> tuple[Path, ...]:
+        """What it has outside its directory."""
+        files = self.files
+        return files.qmp, files.qmp.with_suffix(QMP_LOCK), files.serial
+
+
+def kvm_failure() -> Path:
+    """Where it is written down that KVM does not work on this machine."""
+    return base_directory() / "kvm-failure.txt"
 
 
 def base_directory() -> Path:

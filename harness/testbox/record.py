@@ -1,12 +1,18 @@
-"""What is written down about a running testbox, and whether it really runs."""
+"""What is written down about a running testbox, and whether it really runs.
+
+The record is written before QEMU is started, and QEMU is known by a word on its command
+line. So there is no moment in which one runs that nobody can find again.
+"""
 
 from __future__ import annotations
 
 import json
 import os
 import signal
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 
 from harness.errors import LabError
@@ -14,21 +20,38 @@ from harness.testbox.accel import Accel
 from harness.wait import Deadline, NotYet, wait_for
 
 GRACE = timedelta(seconds=10)
+PROC = Path("/proc")
+
+
+class Stage(StrEnum):
+    """How far the start of a testbox got."""
+
+    STARTING = "starting"
+    """Of no use to anyone but the process that starts it."""
+    RESUMED = "resumed"
+    """It runs from a saved state; whoever comes next may go on with it."""
+    READY = "ready"
 
 
 @dataclass(frozen=True, kw_only=True)
 class InstanceRecord:
-    """One running QEMU. *marker* stands on its command line, so that a recycled pid is not
-    mistaken for it."""
+    """One QEMU. *marker*, the path of its QMP socket, stands on its command line, so that a
+    recycled pid is not mistaken for it."""
 
-    pid: int
+    marker: str
     ssh_port: int
     accel: Accel
-    marker: str
     started: float
     """Seconds since the epoch."""
     how: str
     """``resumed`` or ``booted``, and from what: for people."""
+    pid: int = 0
+    """0: not known yet."""
+    stage: Stage = Stage.READY
+    image: str = ""
+    """The name of its dom0 image's directory."""
+    key: str = ""
+    """Of the warm state it belongs to (`SavedState.key`)."""
 
     def write(self, path: Path) -> None:
         """Save it; whole or not at all."""
@@ -41,25 +64,27 @@ class InstanceRecord:
         """The record in *path*; None when there is none or it makes no sense."""
         try:
             fields = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{**fields, "accel": Accel(fields["accel"])})
+            record = cls(**fields)
+            return replace(
+                record,
+                pid=int(record.pid),
+                accel=Accel(record.accel),
+                stage=Stage(record.stage),
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     @property
     def alive(self) -> bool:
         """Whether that very process runs."""
-        try:
-            words = Path(f"/proc/{self.pid}/cmdline").read_bytes()
-        except OSError:
-            return False
-        return self.marker.encode() in words
+        return bool(self._pids())
 
     def wait_gone(self, deadline: Deadline) -> None:
         """Wait until the process is gone."""
 
         def gone() -> None:
-            if self.alive:
-                msg = f"pid {self.pid} still runs"
+            if pids := self._pids():
+                msg = f"pid {pids[0]} still runs"
                 raise NotYet(msg)
 
         wait_for(gone, what="QEMU to end", deadline=deadline, interval=timedelta(milliseconds=50))
@@ -67,11 +92,31 @@ class InstanceRecord:
     def end(self) -> None:
         """End the process: asked first, then made to. `DeadlineExceeded` if it won't go."""
         for number in (signal.SIGTERM, signal.SIGKILL):
-            if not self.alive:
-                return
-            os.kill(self.pid, number)
+            for pid in self._pids():
+                with suppress(ProcessLookupError):
+                    os.kill(pid, number)
             try:
                 self.wait_gone(Deadline.after(GRACE))
             except LabError:
                 if number is signal.SIGKILL:
                     raise
+
+    def _pids(self) -> list[int]:
+        if self.pid:
+            return [self.pid] if runs_with(self.pid, self.marker) else []
+        return processes_with(self.marker)
+
+
+def runs_with(pid: int, marker: str) -> bool:
+    """Whether *pid* is a QEMU whose QMP socket is *marker*, or the shell about to be one."""
+    try:
+        words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    return f"unix:{marker},server=on,wait=off".encode() in words
+
+
+def processes_with(marker: str) -> list[int]:
+    """The pids of all such processes."""
+    pids = (int(path.name) for path in PROC.iterdir() if path.name.isdigit())
+    return [pid for pid in pids if runs_with(pid, marker)]

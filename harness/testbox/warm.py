@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,9 @@ from harness.errors import LabError
 from harness.remote.command import Command
 from harness.remote.local import LocalRunner
 
+PREFIX = "warm-"
 MANIFEST = "manifest.json"
+NONE = "there is none"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,24 +59,47 @@ class SavedState:
         """From now on its disks are written to, so its memory no longer fits them."""
         (self.directory / MANIFEST).unlink(missing_ok=True)
 
-    def why_not(self) -> str | None:
-        """Why it can't be resumed, in words; None when it can."""
+    @property
+    def sealed(self) -> bool:
+        """Whether it was ever declared whole, and not used up since."""
+        return (self.directory / MANIFEST).exists()
+
+    def why_not(self, *, thorough: bool = True) -> str | None:
+        """Why it can't be resumed, in words; None when it can.
+
+        *thorough* reads all of its memory file (about half a second).
+        """
         try:
             facts = json.loads((self.directory / MANIFEST).read_text(encoding="utf-8"))
             if facts["key"] != self.key:
                 return "it was made for another QEMU, machine or dom0 image"
-            if facts["digest"] != _digest(self.memory):
+            if thorough and facts["digest"] != _digest(self.memory):
                 return "its memory file is damaged"
-        except FileNotFoundError:
-            return "there is none"
+        except FileNotFoundError as error:
+            is_none = Path(error.filename).name == MANIFEST
+            return NONE if is_none else f"{Path(error.filename).name} is missing"
         except (OSError, ValueError, KeyError, TypeError) as error:
             return f"its manifest is damaged ({error})"
-        missing = [path.name for path in (self.root, self.volumes) if not path.exists()]
+        files = (self.memory, self.root, self.volumes)
+        missing = [path.name for path in files if not path.exists()]
         return f"{missing[0]} is missing" if missing else None
 
-    def discard(self) -> None:
-        """Remove it."""
-        shutil.rmtree(self.directory, ignore_errors=True)
+
+def warm_states(base: Path, key: str) -> list[SavedState]:
+    """The warm states for *key* below *base*, the newest last; half-made ones first of all.
+
+    Each has a directory of its own and is never replaced in place: running testboxes read
+    from the disks of the one they came from.
+    """
+    found = [SavedState(directory=path, key=key) for path in base.glob(f"{PREFIX}{key}*/")]
+    return sorted(found, key=lambda state: (state.sealed, state.directory.stat().st_mtime))
+
+
+def new_warm_state(base: Path, key: str) -> SavedState:
+    """An empty directory for another warm state."""
+    directory = base / f"{PREFIX}{key}-{secrets.token_hex(3)}"
+    directory.mkdir(parents=True)
+    return SavedState(directory=directory, key=key)
 
 
 def overlay(runner: LocalRunner, backing: Path, new: Path, backing_format: str = "qcow2") -> None:

@@ -1,0 +1,48 @@
+"""``xenflight selftest``: the project's own tests, for checkouts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.cli.app import app
+
+
+@app.command()
+def selftest(
+    expression: Annotated[
+        str | None,
+        typer.Option("-k", metavar="EXPR", help="Only tests that match, as pytest's -k."),
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Without the tests that need a real Xen in QEMU.")
+    ] = False,
+) -> None:
+    """Test xenflight itself, a real Xen host and real guests included.
+
+    [bold]Examples[/bold]
+
+    [cyan]xenflight selftest[/cyan]
+
+    [cyan]xenflight selftest --quick -k console[/cyan]
+    """
+    import os
+    import sys
+    from pathlib import Path
+
+    import harness
+    from harness.errors import UsageError
+    from harness.remote.command import Command
+    from harness.remote.local import become
+
+    root = Path(harness.__file__).parent.parent
+    if not (root / "selftests").is_dir():
+        msg = "an installed xenflight does not carry its own tests"
+        raise UsageError(msg, hint="run ./xenflight selftest in a checkout")
+    words = [sys.executable, "-m", "pytest", "selftests"]
+    words += ["-k", expression] if expression else []
+    words += ["--ignore", "selftests/xen"] if quick else []
+    os.chdir(root)
+    # pytest takes this process's place: its output and exit code are the answer.
+    become(Command(tuple(words)))

@@ -1,0 +1,26 @@
+"""Testboxes that have files here, whether or not a host inventory still names them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.testbox.paths import TestboxPaths, base_directory
+from harness.testbox.record import PROC, InstanceRecord
+
+
+def known_names() -> list[str]:
+    """The names of all testboxes that have a directory."""
+    runs = base_directory() / "run"
+    return sorted(path.name for path in runs.iterdir() if path.is_dir()) if runs.exists() else []
+
+
+def alive_names() -> list[str]:
+    """Those of them that run."""
+    records = {name: InstanceRecord.read(TestboxPaths(name).record) for name in known_names()}
+    return [name for name, record in records.items() if record and record.alive]
+
+
+def ended_sessions(prefix: str, proc: Path = PROC) -> list[str]:
+    """Testboxes named *prefix* and a process id, whose process has ended."""
+    owners = {name: name.removeprefix(prefix) for name in known_names() if name.startswith(prefix)}
+    return [name for name, pid in owners.items() if pid.isdigit() and not (proc / pid).exists()]
