@@ -1,0 +1,1 @@
+"""Xen hosts: reaching one, proving that we still use it, and leaving it clean."""

@@ -18,12 +18,14 @@ class Command:
     """An argument list, as for execve: nothing in it is ever read by a shell.
 
     For a pipeline, say so: ``Command.shell("gzip -d | dd of=/dev/x")``.
-    *secret* keeps the command out of logs (a password stands in it).
+    *secret* keeps the command out of logs (a password stands in it). *terminal* gives it a
+    terminal, where a runner's `open` can; some programs read no input from anything else.
     """
 
     argv: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     secret: bool = False
+    terminal: bool = False
 
     @classmethod
     def of(cls, *argv: object) -> Command:

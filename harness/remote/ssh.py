@@ -37,6 +37,8 @@ __all__ = ["Dial", "SocketLike", "SshEndpoint", "SshRunner"]
 REMOTE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 """A session that is no log-in may lack /usr/sbin, where xl and lvs are."""
 START_TIMEOUT = timedelta(seconds=60)
+TERMINAL_WIDTH, TERMINAL_HEIGHT = 80, 24
+
 SWEEP_TIMEOUT = timedelta(seconds=15)
 
 _MARK = "XENFLIGHT_CALL"
@@ -113,6 +115,8 @@ class SshRunner:
         mark = secrets.token_hex(8)
         try:
             with bounded(channel, self._transport, deadline):
+                if command.terminal:
+                    channel.get_pty("dumb", width=TERMINAL_WIDTH, height=TERMINAL_HEIGHT)
                 self._exec(command, mark, channel)
         except HostLost as error:
             raise self._lost(command, error.message) from error

@@ -132,6 +132,12 @@ class VolumeManager:
         options = _tag_options("--addtag", tags)
         self._lvm(Command.of("lvchange", "--yes", *options, f"{self._vg}/{name}"))
 
+    def hand_over(self, name: str, *, add: tuple[str, ...], remove: tuple[str, ...]) -> None:
+        """Change a volume's tags and make it read-only, all at once or not at all."""
+        options = [*_tag_options("--addtag", add), *_tag_options("--deltag", remove)]
+        command = ("lvchange", "--yes", "--permission", "r", *options, f"{self._vg}/{name}")
+        self._lvm(Command.of(*command))
+
     def remove(self, name: str, deadline: Deadline) -> None:
         """Remove a volume of ours, trying again until *deadline* while it is in use.
 

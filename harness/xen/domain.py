@@ -22,9 +22,10 @@ NAMELESS = "(null)"
 def console_command(name: str) -> Command:
     """The command that shows a domain's console: open it, and close it when done.
 
-    It does not end by itself when its input does.
+    It does not end by itself when its input does. xenconsole takes input from a terminal
+    only (tools/console/client/main.c: ``interactive``); without one it shows, but is deaf.
     """
-    return Command.of("xl", "console", name)
+    return Command(("xl", "console", name), terminal=True)
 
 
 class Toolstack(Protocol):

@@ -1,0 +1,107 @@
+"""Locks on a host that free themselves when their holder dies.
+
+The lock is flock(1)'s, held by a process on the host whose standard input is our SSH
+channel: when we die, or the network does, sshd ends the channel, the process reads the end
+of its input and goes, and the kernel drops the lock. Nobody has to clean up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from harness.errors import LabError
+from harness.remote.command import Command, Runner, Stream
+from harness.wait import Deadline, NotYet, wait_for
+
+LOCK_DIRECTORY = "/run/xenflight/locks"
+_BUSY = 9
+"""flock's exit status when somebody else holds it; chosen by us (--conflict-exit-code)."""
+_READY = b"xenflight-lock-held"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_READ = timedelta(milliseconds=200)
+
+
+class HostLock:
+    """A held lock; `release` gives it back."""
+
+    def __init__(self, name: str, stream: Stream, runner: Runner) -> None:
+        self.name = name
+        self._stream = stream
+        self._runner = runner
+
+    def release(self) -> None:
+        """Give it back, and take its file away; never raises for a dead host."""
+        self._stream.close()
+
+
+def take_lock(runner: Runner, name: str, deadline: Deadline) -> HostLock:
+    """Take the lock *name* on the runner's host.
+
+    `LabError` (or its `DeadlineExceeded`) when somebody else holds it until *deadline*.
+    """
+    path = lock_path(name)
+    script = (
+        f"mkdir -p {LOCK_DIRECTORY}; "
+        f"exec flock --wait {max(1, int(deadline.remaining))} --conflict-exit-code {_BUSY} "
+        f"{path} sh -c 'echo {_READY.decode()}; exec cat >/dev/null'"
+    )
+    stream = runner.open(Command.shell(script))
+    said = bytearray()
+
+    def held() -> None:
+        chunk = stream.read(4096, _READ)
+        said.extend(chunk or b"")
+        if _READY in said:
+            return
+        if chunk == b"":
+            text = said.decode(errors="replace").strip()
+            msg = f"{runner.name}: the lock {name} was not to be had: {text or 'it is held'}"
+            raise LabError(msg, hint="another xenflight is at work on this host")
+        msg = f"{name} is held by somebody else"
+        raise NotYet(msg)
+
+    try:
+        wait_for(held, what=f"the lock {name} on {runner.name}", deadline=deadline)
+    except BaseException:
+        stream.close()
+        raise
+    return HostLock(name, stream, runner)
+
+
+@contextmanager
+def locked(runner: Runner, name: str, deadline: Deadline) -> Iterator[None]:
+    """Hold the lock *name* for the length of a block."""
+    lock = take_lock(runner, name, deadline)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def dead_locks(runner: Runner, names: Iterator[str] | list[str] | set[str]) -> set[str]:
+    """Which of *names* nobody holds any more (or never did)."""
+    wanted = sorted(set(names))
+    if not wanted:
+        return set()
+    checks = "; ".join(
+        f"if flock --nonblock {lock_path(name)} true 2>/dev/null; then echo {name}; fi"
+        for name in wanted
+    )
+    result = runner.run(Command.shell(f"mkdir -p {LOCK_DIRECTORY}; {checks}"))
+    return set(result.stdout.split())
+
+
+def forget_lock(runner: Runner, name: str) -> None:
+    """Remove the file of a lock that nobody will take again."""
+    runner.run(Command.of("rm", "-f", lock_path(name)))
+
+
+def lock_path(name: str) -> str:
+    """The lock's file on the host; `ValueError` for a name that needs quoting."""
+    if not _NAME.fullmatch(name):
+        msg = f"{name!r} can't name a lock"
+        raise ValueError(msg)
+    return f"{LOCK_DIRECTORY}/{name}"

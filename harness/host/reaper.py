@@ -1,0 +1,114 @@
+"""Finding and removing what flights left on a host.
+
+What belongs to whom stands on the host itself: in LV tags and in domain names. Whether an
+owner still lives is asked of its lock (`harness.host.lock`). Nothing else is ever touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from harness.errors import LabError
+from harness.host.lock import dead_locks, forget_lock
+from harness.host.names import RUN_DIRECTORY, domain_name, run_directory, run_of_domain
+from harness.host.xenhost import XenHost
+from harness.remote.command import Command
+from harness.storage.names import Role, tag_value
+from harness.wait import Deadline
+from harness.xen.domain import Bounds, Domain
+
+REMOVE_TIMEOUT = timedelta(minutes=2)
+KEPT = "xenflight.kept"
+"""Tag on the volumes of a guest that its operator asked to keep."""
+
+
+@dataclass(kw_only=True)
+class Leftovers:
+    """What one flight has on a host."""
+
+    run: str
+    domains: dict[str, int] = field(default_factory=dict)
+    """Name to domid."""
+    volumes: list[str] = field(default_factory=list)
+    files: bool = False
+    kept_jobs: list[str] = field(default_factory=list)
+
+    @property
+    def nothing(self) -> bool:
+        """Whether there is none."""
+        return not (self.domains or self.volumes or self.files)
+
+    def __str__(self) -> str:
+        return ", ".join(
+            [f"domain {name}" for name in self.domains] + [f"LV {name}" for name in self.volumes]
+        )
+
+
+def inventory(host: XenHost) -> dict[str, Leftovers]:
+    """What every flight has on *host*, by flight id. Kept guests are not in it."""
+    found: dict[str, Leftovers] = {}
+
+    def of(run: str) -> Leftovers:
+        return found.setdefault(run, Leftovers(run=run))
+
+    kept: set[str] = set()
+    for volume in host.volumes.list():
+        run = tag_value(volume.tags, "run")
+        if run is None or tag_value(volume.tags, "role") != Role.SCRATCH:
+            continue
+        if KEPT in volume.tags:
+            kept.add(run)
+            of(run).kept_jobs.append(tag_value(volume.tags, "job") or volume.name)
+        else:
+            of(run).volumes.append(volume.name)
+    for domain in host.xl.list():
+        owner = run_of_domain(domain.name)
+        if owner is not None and domain.name not in _kept_domains(found.get(owner)):
+            of(owner).domains[domain.name] = domain.domid
+    listing = f"ls {RUN_DIRECTORY}/flights 2>/dev/null || :"
+    for run in host.runner.run(Command.shell(listing)).stdout.split():
+        of(run).files = run not in kept
+    return found
+
+
+def reap_dead(host: XenHost, *, alive: Iterable[str] = ()) -> list[Leftovers]:
+    """Remove what flights left whose controllers are gone; what was removed.
+
+    *alive* are flights to leave alone whatever their locks say. `LabError` at the end,
+    naming all that could not be removed.
+    """
+    found = inventory(host)
+    suspects = {run for run, left in found.items() if not left.nothing} - set(alive)
+    dead = dead_locks(host.runner, suspects)
+    return [_remove(host, found[run]) for run in sorted(dead)]
+
+
+def reap_run(host: XenHost, run: str) -> Leftovers:
+    """Remove all that the flight *run* still has, less what is to be kept."""
+    return _remove(host, inventory(host).get(run, Leftovers(run=run)))
+
+
+def _remove(host: XenHost, left: Leftovers) -> Leftovers:
+    problems: list[str] = []
+    bounds = Bounds().scaled(max(1.0, host.timeout_factor))
+    for name, domid in left.domains.items():
+        ended = Domain(host.xl, name=name, domid=domid).teardown(graceful=False, bounds=bounds)
+        problems += [str(error) for error in ended.errors]
+    for name in left.volumes:
+        try:
+            host.volumes.remove(name, Deadline.after(REMOVE_TIMEOUT))
+        except LabError as error:
+            problems.append(str(error))
+    if problems:
+        msg = f"leftovers of {left.run} on {host.name} could not be removed: {'; '.join(problems)}"
+        raise LabError(msg)
+    if not left.kept_jobs:
+        host.runner.run(Command.of("rm", "-rf", run_directory(left.run)))
+    forget_lock(host.runner, left.run)
+    return left
+
+
+def _kept_domains(left: Leftovers | None) -> set[str]:
+    return {domain_name(left.run, job) for job in left.kept_jobs} if left else set()

@@ -1,0 +1,293 @@
+"""One guest from its first byte to its last: what the steps of a suite work with."""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TypeVar
+
+from harness.console.boot import BootWatcher
+from harness.console.feed import RecorderSpawn
+from harness.console.login import login
+from harness.console.recorder import ConsoleRecorder
+from harness.console.shell import ConsoleShell
+from harness.errors import DeadlineExceeded, GuestFailure, HostLost, LabError
+from harness.flight.model import JobSpec
+from harness.flight.plan import Plan
+from harness.guest.identity import MacAllocator, host_name, machine_id
+from harness.guest.seed import apply_seed, guest_seed
+from harness.host.names import domain_name
+from harness.host.reaper import KEPT
+from harness.host.xenhost import XenHost
+from harness.job.address import find_address
+from harness.job.prepared import JobFacts, Prepared
+from harness.job.secrets import FlightSecrets
+from harness.job.teardown import remove_guest
+from harness.remote.keys import load_public, make_keypair
+from harness.remote.ssh import SshRunner
+from harness.remote.sshlink import SshEndpoint
+from harness.results.layout import JobDirectory
+from harness.steps import StepRecord
+from harness.storage.names import scratch_name, scratch_tags
+from harness.wait import Deadline
+from harness.xen.config import Disk, DomainConfig, DomainType, Vif
+from harness.xen.domain import Domain
+
+ROOT_DEVICE = "xvda1"
+T = TypeVar("T")
+
+
+class GuestUnderTest:
+    """The guest of one job. Its steps call it in order; `step` is the one that runs."""
+
+    def __init__(
+        self,
+        *,
+        spec: JobSpec,
+        plan: Plan,
+        host: XenHost,
+        prepared: Prepared,
+        files: JobDirectory,
+    ) -> None:
+        self.spec = spec
+        self.host = host
+        self.name = domain_name(plan.flight_id, spec.name)
+        self.hostname = host_name(plan.flight_id, spec.name)
+        self.volume = scratch_name(plan.flight_id, spec.name)
+        self.mac = MacAllocator(plan.flight_id, (job.name for job in plan.jobs)).mac(spec.name)
+        self.step = StepRecord(job=spec.name, testid="none")
+        self._run = plan.flight_id
+        self._image = prepared.images[spec.name]
+        self._secrets = FlightSecrets(prepared.secrets)
+        self._host_key = prepared.secrets / f"host-{self.hostname}"
+        self._files = files
+        self._domain: Domain | None = None
+        self._recorder: ConsoleRecorder | None = None
+        self._shell: ConsoleShell | None = None
+        self._ssh: SshRunner | None = None
+        self._runvars: dict[str, str] = {"domain": self.name, "hostname": self.hostname}
+        self._runvars["mac"] = self.mac
+        self._began = time.monotonic()
+        self._waited = 0.0
+
+    # -- making it ---------------------------------------------------------------------
+
+    def create(self) -> None:
+        """Make its disk and its domain, listen on its console, and let it run.
+
+        The domain is made paused and unpaused with the recorder attached, so that not a
+        byte of its boot is lost (XTF's runner does the same).
+        """
+        with self.step.phase("scratch"):
+            self.host.volumes.snapshot(
+                self._image.golden, self.volume, scratch_tags(self._run, self.spec.name)
+            )
+        with self.step.phase("seed"):
+            make_keypair(self._host_key, comment=self.hostname)
+            seed = guest_seed(
+                host_name=self.hostname,
+                machine_id=machine_id(self._run, self.spec.name),
+                authorized_keys=[self._secrets.public_key],
+                host_key=self._host_key.read_bytes(),
+                host_key_pub=(load_public(self._host_key) + "\n").encode(),
+                root_hash=self._secrets.password_hash,
+            )
+            apply_seed(self.host.runner, self.host.volumes.path(self.volume), seed)
+        with self.step.phase("create"):
+            self._files.path.mkdir(parents=True, exist_ok=True)
+            config = self.domain_config()
+            self._files.xl_cfg.write_text(config.to_xl(), encoding="utf-8")
+            self._domain = self.host.xl.create_paused(config.to_xl(), self.name)
+        stream = self.host.runner.open(self._domain.console_command())
+        self._recorder = ConsoleRecorder(stream, self._files.path, name=self.spec.name)
+        self._domain.unpause()
+        self.step.facts.update(self._runvars)
+
+    def domain_config(self) -> DomainConfig:
+        """Its xl.cfg(5) as data."""
+        arguments = f"root=/dev/{ROOT_DEVICE} ro console=hvc0 {self.spec.kernel_args}"
+        return DomainConfig(
+            name=self.name,
+            type=DomainType(self.spec.virt),
+            memory=self.spec.memory.mib,
+            vcpus=self.spec.vcpus,
+            kernel=self._image.kernel,
+            ramdisk=self._image.initrd,
+            cmdline=arguments.strip(),
+            disks=(Disk(path=self.host.volumes.path(self.volume), vdev=ROOT_DEVICE),),
+            vifs=(Vif(mac=self.mac, bridge=self.host.bridge),),
+        )
+
+    # -- driving it --------------------------------------------------------------------
+
+    def boot(self) -> None:
+        """Follow its boot to the login prompt, phase by phase, and log in on the console."""
+        watcher = BootWatcher(
+            self.recorder,
+            timeouts={phase: self._timeout(phase) for phase in self.spec.timeouts},
+            domain_state=self.domain.state,
+            hostname=self.hostname,
+            step=self.step,
+            timeout_factor=self.host.timeout_factor,
+        )
+        with self._waiting():
+            booted = watcher.to_login()
+        for remark in booted.remarks:
+            self.step.facts.setdefault("remark", remark)
+        with self._waiting(), self.step.phase("console-login"):
+            console = RecorderSpawn(self.recorder, start=booted.position)
+            self._shell = login(
+                console, "root", self._secrets.password, timeout=self._timeout("login")
+            )
+
+    @property
+    def recorder(self) -> ConsoleRecorder:
+        """Its console; `LabError` before `create`."""
+        return self._needed(self._recorder, "has no console yet")
+
+    @property
+    def domain(self) -> Domain:
+        """Its domain; `LabError` before `create`."""
+        return self._needed(self._domain, "has no domain yet")
+
+    @property
+    def shell(self) -> ConsoleShell:
+        """root's shell on its console; `LabError` before `boot`."""
+        return self._needed(self._shell, "has nobody logged in on its console")
+
+    @property
+    def ssh(self) -> SshRunner:
+        """root's commands over SSH; `LabError` before `connect`."""
+        return self._needed(self._ssh, "is not connected over SSH")
+
+    def connect(self) -> SshRunner:
+        """Find its address, then log in over SSH: two phases, two classes of failure."""
+        with self._waiting(), self.step.phase("network"):
+            address = find_address(self.shell, self.mac, self._timeout("network"))
+        self.remember("guest_ip", str(address))
+        with self._waiting(), self.step.phase("ssh"):
+            self._ssh = self._connect(address, self._timeout("ssh"))
+        return self._ssh
+
+    def _connect(self, address: ipaddress.IPv4Address, timeout: timedelta) -> SshRunner:
+        endpoint = SshEndpoint(
+            name=self.hostname,
+            address=str(address),
+            port=22,
+            user="root",
+            key_file=self._secrets.user_key,
+            host_key=load_public(self._host_key),
+        )
+        try:
+            return SshRunner.connect(
+                endpoint,
+                Deadline.after(timeout),
+                dial=lambda: self.host.runner.open_tcp(str(address), 22),
+            )
+        except HostLost as error:
+            if not self.host.runner.alive:
+                raise
+            # dom0 still talks to us, so it is the guest that does not.
+            msg = f"no SSH to the guest at {address}: {error}"
+            raise GuestFailure(
+                msg,
+                phase="ssh",
+                failure_class="no-ssh",
+                evidence=self.recorder.tail(),
+            ) from error
+
+    def shut_down(self) -> None:
+        """Ask it to power off, and wait until its domain is gone and its console said so."""
+        mark = self.recorder.mark()
+        if self._ssh:
+            self._ssh.close()
+            self._ssh = None
+        self.domain.shutdown()
+        with self._waiting():
+            self._wait_down(mark, Deadline.after(self._timeout("shutdown")))
+
+    def _wait_down(self, mark: int, deadline: Deadline) -> None:
+        try:
+            self.domain.wait_gone(deadline)
+        except DeadlineExceeded as error:
+            raise GuestFailure(
+                str(error),
+                phase="shutdown",
+                failure_class="no-shutdown",
+                evidence=self.recorder.tail(),
+            ) from error
+        said = "\n".join(self.recorder.lines_since(mark))
+        if "reboot: Power down" not in said:
+            msg = "its domain is gone, but its console never said `reboot: Power down`"
+            raise GuestFailure(
+                msg,
+                phase="shutdown",
+                failure_class="unclean-shutdown",
+                evidence=self.recorder.tail(),
+            )
+
+    # -- leaving it --------------------------------------------------------------------
+
+    def remove(self) -> None:
+        """Remove all of it from the host; well if parts are gone already.
+
+        `LabError` (or a group of them) names what would not go.
+        """
+        if self._ssh:
+            self._ssh.close()
+            self._ssh = None
+        remove_guest(self.host, self._domain, self.volume)
+
+    def keep(self) -> None:
+        """Leave it on the host, marked so that nobody reaps it."""
+        if self.host.volumes.find(self.volume):
+            self.host.volumes.add_tags(self.volume, (KEPT,))
+
+    def close(self) -> None:
+        """Let go of console and connections; never raises."""
+        if self._ssh:
+            self._ssh.close()
+        if self._recorder:
+            self._recorder.close()
+
+    def facts(self, *, kept: bool) -> JobFacts:
+        """For the results: where its time went, what it was called."""
+        total = time.monotonic() - self._began
+        waits = {"guest": round(self._waited, 2), "harness": round(total - self._waited, 2)}
+        return JobFacts(kept=kept, waits=waits, runvars=dict(self._runvars))
+
+    # -- small parts -------------------------------------------------------------------
+
+    def remember(self, name: str, value: str) -> None:
+        """Store a runvar, in the job and in the step that found it."""
+        self._runvars[name] = self.step.facts[name] = value
+
+    def recall(self, name: str) -> str:
+        """A runvar that an earlier step stored; `LabError` if none did."""
+        return self._needed(self._runvars.get(name), f"has no {name}")
+
+    def stretched(self, timeout: timedelta) -> timedelta:
+        """*timeout*, which is meant for hardware, on this guest's host."""
+        return self.host.stretched(timeout)
+
+    def _timeout(self, phase: str) -> timedelta:
+        return self.host.stretched(self.spec.timeouts[phase])
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        """Count the time inside as spent on the guest, not on us."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self._waited += time.monotonic() - began
+
+    def _needed(self, value: T | None, what: str) -> T:
+        if value is None:
+            # A worker that died took the guest's state along; the steps after it land here.
+            msg = f"the guest of {self.spec.name} {what} in this process"
+            raise LabError(msg)
+        return value

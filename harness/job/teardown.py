@@ -1,0 +1,48 @@
+"""Removing a guest: a ladder with bounds, and every error of every rung collected."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from harness.errors import LabError
+from harness.host.xenhost import XenHost
+from harness.remote.command import Command
+from harness.wait import Deadline
+from harness.xen.domain import Bounds, Domain
+
+VOLUME_TIMEOUT = timedelta(minutes=2)
+
+
+def remove_guest(host: XenHost, domain: Domain | None, volume: str) -> None:
+    """End *domain* and remove *volume*; well if either is gone already.
+
+    The volume is tried even if the domain would not go: it may well be free. `LabError`
+    says all that went wrong.
+    """
+    problems: list[LabError] = []
+    if domain:
+        bounds = Bounds().scaled(max(1.0, host.timeout_factor))
+        problems += domain.teardown(graceful=False, bounds=bounds).errors
+    try:
+        host.volumes.remove(volume, Deadline.after(VOLUME_TIMEOUT))
+    except LabError as error:
+        problems.append(error)
+    if problems:
+        msg = f"not all of the guest could be removed: {'; '.join(map(str, problems))}"
+        raise LabError(msg) from problems[0]
+
+
+def what_is_left(host: XenHost, domain: Domain | None, volume: str) -> list[str]:
+    """What of a guest is still on the host, in words; empty when nothing is."""
+    left: list[str] = []
+    if host.volumes.find(volume):
+        left.append(f"LV {volume}")
+    if domain:
+        if domain.state() is not None:
+            left.append(f"domain {domain.name}")
+        left += [f"back end {path}" for path in host.xl.backends(domain.domid)]
+        interfaces = host.runner.run(Command.of("ls", "/sys/class/net")).stdout.split()
+        left += [
+            f"interface {name}" for name in interfaces if name.startswith(f"vif{domain.domid}.")
+        ]
+    return left

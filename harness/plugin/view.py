@@ -1,0 +1,108 @@
+"""What the operator sees while a flight runs."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from rich.console import Console
+
+from harness.report.live import LiveView
+from harness.report.summary import Summary
+from harness.results.model import FlightResult, StepResult
+
+
+class View(Protocol):
+    """Told of everything as it happens."""
+
+    def working(self, text: str, fraction: float | None = None) -> None:
+        """What is being made ready, and how far it is (0 to 1)."""
+        ...
+
+    def step_started(self, job: str, testid: str) -> None:
+        """A step begins."""
+        ...
+
+    def step_finished(self, job: str, step: StepResult) -> None:
+        """A step ended."""
+        ...
+
+    def note(self, text: str) -> None:
+        """A line that stays."""
+        ...
+
+    def finish(self, flight: FlightResult, directory: Path) -> None:
+        """The flight is over."""
+        ...
+
+
+class LiveTerminal:
+    """`xenflight run`: the live view, then the summary."""
+
+    def __init__(self, steps: Mapping[str, Sequence[str]]) -> None:
+        # pytest's capture takes file descriptor 1 away while a test runs; this one stays.
+        self._console = Console(file=os.fdopen(os.dup(TERMINAL_FD), "w", encoding="utf-8"))
+        self._live = LiveView(self._console, steps)
+
+    def working(self, text: str, fraction: float | None = None) -> None:
+        """Show it."""
+        self._live.working(text, fraction)
+
+    def step_started(self, job: str, testid: str) -> None:
+        """Show it."""
+        self._live.step_started(job, testid)
+
+    def step_finished(self, job: str, step: StepResult) -> None:
+        """Show it."""
+        self._live.step_finished(job, step)
+
+    def note(self, text: str) -> None:
+        """Print it."""
+        self._live.note(text)
+
+    def finish(self, flight: FlightResult, directory: Path) -> None:
+        """Take the live view away and print the summary."""
+        self._live.close()
+        self._console.print(Summary(flight, directory))
+        self._console.file.flush()
+
+
+class PlainPytest:
+    """Plain ``pytest``: it shows the steps itself, so only the preparation is said."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._reporter = config.pluginmanager.get_plugin("terminalreporter")
+        self._said = ""
+
+    def working(self, text: str, fraction: float | None = None) -> None:
+        """Say what is new."""
+        del fraction
+        if text != self._said:
+            self._said = text
+            self.note(text)
+
+    def step_started(self, job: str, testid: str) -> None:
+        """pytest shows it."""
+
+    def step_finished(self, job: str, step: StepResult) -> None:
+        """pytest shows it."""
+
+    def note(self, text: str) -> None:
+        """A line among pytest's own."""
+        if self._reporter:
+            self._reporter.ensure_newline()
+            self._reporter.write_line(f"xenflight: {text}")
+
+    def finish(self, flight: FlightResult, directory: Path) -> None:
+        """The summary comes with pytest's."""
+
+
+TERMINAL_FD = 1
+
+
+def make_view(config: pytest.Config, steps: Mapping[str, Sequence[str]], *, live: bool) -> View:
+    """The view for this session."""
+    return LiveTerminal(steps) if live else PlainPytest(config)
