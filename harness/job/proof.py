@@ -16,7 +16,7 @@ from harness.units import human_size
 BOOT_ID = "/proc/sys/kernel/random/boot_id"
 """A random id that the kernel makes anew at every boot: proc(5), random(4)."""
 PINGS = 20
-BULK = 4 << 20
+BULK = 1 << 20
 """Bytes sent through the interface in each direction."""
 _LOSS = re.compile(r"(\d+(?:\.\d+)?)% packet loss")
 

@@ -170,7 +170,12 @@ def settled_error(result: CommandResult) -> CommandFailed:
 
 
 def _unstartable(command: Command, where: str, error: OSError) -> CommandResult:
-    missing = isinstance(error, FileNotFoundError)
+    # A folder of PATH that may not be read gives "permission denied" for what is in none.
+    path = _environment(command.env)["PATH"]
+    unreadable = isinstance(error, PermissionError) and "/" not in command.argv[0]
+    missing = isinstance(error, FileNotFoundError) or (
+        unreadable and shutil.which(command.argv[0], path=path) is None
+    )
     said = f"no such program: {command.argv[0]}" if missing else str(error)
     return CommandResult(
         command=command,

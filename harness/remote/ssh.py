@@ -28,6 +28,7 @@ from harness.remote.sshlink import (
     cause_of,
     connect,
     give_up,
+    has_died,
     host_key_of,
 )
 from harness.wait import Deadline
@@ -115,9 +116,7 @@ class SshRunner:
         mark = secrets.token_hex(8)
         try:
             with bounded(channel, self._transport, deadline):
-                if command.terminal:
-                    channel.get_pty("dumb", width=TERMINAL_WIDTH, height=TERMINAL_HEIGHT)
-                self._exec(command, mark, channel)
+                self._exec(command, mark, channel, terminal=command.terminal)
         except HostLost as error:
             raise self._lost(command, error.message) from error
         what = f"on {self.name}: `{command}`"
@@ -139,7 +138,7 @@ class SshRunner:
             msg = f"{self.name} cannot reach {address} port {port}: {error.text}"
             raise ConnectionError(msg) from error
         except (paramiko.SSHException, EOFError, OSError) as error:
-            if self.alive:
+            if not has_died(self._transport, error):
                 msg = f"{self.name} did not reach {address} port {port} in time"
                 raise TimeoutError(msg) from error
             raise self._lost(Command.of("connect", address, port)) from error
@@ -196,18 +195,22 @@ class SshRunner:
             msg = f"{self.name} refused another SSH session for `{command}`: {error.text}"
             raise LabError(msg, hint="its sshd's MaxSessions may be too small") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
-            if self.alive:
+            if not has_died(self._transport, error):
                 msg = f"{self.name} did not open an SSH session for `{command}` in time"
                 raise DeadlineExceeded(msg) from error
             raise self._lost(command) from error
 
-    def _exec(self, command: Command, mark: str, channel: paramiko.Channel) -> None:
+    def _exec(
+        self, command: Command, mark: str, channel: paramiko.Channel, *, terminal: bool = False
+    ) -> None:
         settings = {"LC_ALL": "C", "PATH": REMOTE_PATH, _MARK: mark} | dict(command.env)
         words = [f"{key}={value}" for key, value in settings.items()]
         try:
+            if terminal:
+                channel.get_pty("dumb", width=TERMINAL_WIDTH, height=TERMINAL_HEIGHT)
             channel.exec_command(shlex.join(["env", *words, *command.argv]))
         except (paramiko.SSHException, EOFError, OSError) as error:
-            if not self.alive:
+            if has_died(self._transport, error):
                 raise HostLost(cause_of(self._transport)) from error
             msg = f"{self.name} did not start `{command}`: {error}"
             raise LabError(msg) from error

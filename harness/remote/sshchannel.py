@@ -12,7 +12,7 @@ from typing import BinaryIO
 import paramiko
 
 from harness.errors import HostLost, LabError
-from harness.remote.sshlink import Transport, cause_of, give_up
+from harness.remote.sshlink import Transport, cause_of, give_up, has_died
 from harness.wait import Deadline
 
 HUNG_GRACE = timedelta(seconds=15)
@@ -119,9 +119,7 @@ class Exchange:
             return -number
         status = self._channel.exit_status
         if status < 0:
-            # The connection's thread first closes the channels and then says that it is dead.
-            self._transport.join(1.0)
-            if self._transport.is_active():
+            if not has_died(self._transport, EOFError()):
                 msg = "the SSH server ended the session without an exit status"
                 raise LabError(msg)
             raise HostLost(cause_of(self._transport))
@@ -218,7 +216,7 @@ class SshStream:
             msg = f"{self._what} took no input for {WRITE_TIMEOUT.total_seconds():g} s"
             raise LabError(msg) from error
         except (OSError, EOFError, paramiko.SSHException) as error:
-            if not self._transport.is_active():
+            if has_died(self._transport, error):
                 msg = f"{self._what}: {cause_of(self._transport)}"
                 raise HostLost(msg) from error
             msg = f"{self._what} has ended and takes no more input"

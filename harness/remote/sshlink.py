@@ -154,6 +154,16 @@ def give_up(transport: paramiko.Transport) -> None:
         transport.sock.close()  # which close() leaves open when nothing was begun
 
 
+def has_died(transport: paramiko.Transport, error: Exception) -> bool:
+    """Whether *error* came because the connection is gone.
+
+    Its thread closes the channels first, and says only a moment later that it is dead.
+    """
+    if transport.is_active() and not isinstance(error, paramiko.SSHException):
+        transport.join(1.0)
+    return not transport.is_active()
+
+
 def cause_of(transport: paramiko.Transport) -> str:
     """Why a connection died, as far as paramiko knows."""
     error = transport.get_exception()
