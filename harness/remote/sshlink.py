@@ -204,7 +204,8 @@ def _log_in(
     endpoint: SshEndpoint, key: paramiko.PKey, sock: SocketLike, patience: float
 ) -> Transport:
     transport = Transport(sock)
-    transport.banner_timeout = transport.handshake_timeout = patience
+    # Ours comes first, in _shake_hands, because it knows what was missing.
+    transport.banner_timeout = transport.handshake_timeout = patience + 5
     transport.auth_timeout = patience
     try:
         _offer(transport, endpoint)

@@ -51,15 +51,26 @@ class Sshd:
         self._signal_sessions(signal.SIGSTOP)
 
     def _signal_sessions(self, number: signal.Signals) -> None:
+        # Never the command itself: the server would still report how that ended.
         for pid in children(self.process.pid):
-            for descendant in (*children(pid), pid):
+            for server in (pid, *filter(_is_sshd, children(pid))):
                 with suppress(ProcessLookupError):
-                    os.kill(descendant, number)
+                    os.kill(server, number)
+
+
+def _is_sshd(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().startswith("sshd")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def children(pid: int) -> list[int]:
     """The processes that *pid* started."""
-    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
     return [int(word) for word in text.split()]
 
 
