@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from harness.cache import exclusive
@@ -15,7 +16,11 @@ from harness.remote.sshlink import SshEndpoint
 from harness.testbox.accel import Accel, accelerators, choose_accel, note_kvm_failure
 from harness.testbox.bringup import BringUp, end, warm_key
 from harness.testbox.dom0 import Dom0Image, ensure_dom0
+<<<<<<< HEAD
+from harness.testbox.launch import Launch, MachineDied, free_port
+=======
 from harness.testbox.launch import Launch, MachineDied
+>>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
 from harness.testbox.limits import ASK_TIMEOUT, RESUME_TIMEOUT, SAVE_TIMEOUT
 from harness.testbox.paths import TestboxPaths, base_directory, kvm_failure
 from harness.testbox.prune import prune
@@ -50,6 +55,8 @@ class Testbox:
         self.name = name
         self.spec = spec
         self.paths = TestboxPaths(name)
+        self.ports: Callable[[], int] = free_port
+        """Where ports for its SSH come from; each is tried until one is really free."""
         self._runner = runner or LocalRunner()
 
     def record(self) -> InstanceRecord | None:
@@ -229,6 +236,10 @@ class Testbox:
             hardware=self._hardware(accel),
             image=image,
             key=key,
+<<<<<<< HEAD
+            ports=self.ports,
+=======
+>>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
         )
 
 

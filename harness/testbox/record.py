@@ -15,11 +15,16 @@ from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 
-from harness.errors import LabError
+from harness.errors import DeadlineExceeded, LabError
 from harness.testbox.accel import Accel
 from harness.wait import Deadline, NotYet, wait_for
 
 GRACE = timedelta(seconds=10)
+<<<<<<< HEAD
+EXEC_TIMEOUT = timedelta(seconds=5)
+TICK = timedelta(milliseconds=5)
+=======
+>>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
 PROC = Path("/proc")
 
 
@@ -109,11 +114,39 @@ class InstanceRecord:
 
 def runs_with(pid: int, marker: str) -> bool:
     """Whether *pid* is a QEMU whose QMP socket is *marker*, or the shell about to be one."""
+<<<<<<< HEAD
+    return f"unix:{marker},server=on,wait=off".encode() in _command_line(pid)
+
+
+def _command_line(pid: int) -> list[bytes]:
+    """The words that *pid* was started with; none for what is gone, dead or the kernel's own."""
+    directory = PROC / str(pid)
+
+    def read() -> list[bytes]:
+        try:
+            words = (directory / "cmdline").read_bytes()
+            if words:
+                return words.split(b"\0")
+            (directory / "exe").readlink()
+        except OSError:
+            return []
+        # In the middle of execve(2) a process has no words but, unlike a dead one, a program.
+        msg = "it is being started"
+        raise NotYet(msg)
+
+    try:
+        return wait_for(
+            read, what=f"pid {pid}", deadline=Deadline.after(EXEC_TIMEOUT), interval=TICK
+        )
+    except DeadlineExceeded:
+        return []
+=======
     try:
         words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
     except OSError:
         return False
     return f"unix:{marker},server=on,wait=off".encode() in words
+>>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
 
 
 def processes_with(marker: str) -> list[int]:
