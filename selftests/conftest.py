@@ -1,13 +1,8 @@
 """What all selftests share: a guard around the unit tests, and one real testbox.
 
 Tests in ``selftests/unit`` may not touch the machine: no program but a shell, Python and tools
-<<<<<<< HEAD
 that work on the files they are given, no network but the loopback. Tests in ``selftests/xen``
 get a testbox of their own session, which is ended with it, and are marked ``testbox``.
-=======
-that work on the files they are given, no network but the loopback. Tests in ``selftests/xen`` get a testbox of their
-own session, which is ended with it, and are marked ``testbox``.
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
 """
 
 from __future__ import annotations
@@ -17,40 +12,20 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
-<<<<<<< HEAD
-=======
-from dataclasses import dataclass
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-<<<<<<< HEAD
 from realhost import BOX, PREFIX, RealHost, default_spec
 
 from harness.remote.ssh import SshRunner
 from harness.testbox.machine import Testbox
 from harness.testbox.stray import ended_sessions, known_names
-=======
-
-from harness.flight.find import HOSTS_FILE
-from harness.flight.inventory import load_hosts
-from harness.flight.model import TestboxSpec
-from harness.remote.ssh import SshRunner
-from harness.testbox.machine import Testbox
-from harness.testbox.stray import ended_sessions
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
 from harness.wait import Deadline
 
 HERE = Path(__file__).parent
 UNIT = HERE / "unit"
 XEN = HERE / "xen"
-<<<<<<< HEAD
-=======
-BOX = "XENFLIGHT_SELFTEST_BOX"
-"""Where xdist's workers find the name of the session's testbox."""
-PREFIX = "selftest-"
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
 CONNECT_TIMEOUT = timedelta(minutes=1)
 
 
@@ -139,31 +114,10 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """End the testbox when the last worker has; the controller's end comes after theirs."""
     if hasattr(session.config, "workerinput"):
         return
-<<<<<<< HEAD
     ours = os.environ.pop(BOX)
     for name in known_names():
         if name == ours or name.startswith(f"{ours}-"):
             Testbox(name, default_spec()).remove()
-=======
-    box = Testbox(os.environ.pop(BOX), default_spec())
-    if box.paths.top.exists():
-        box.remove()
-
-
-def default_spec() -> TestboxSpec:
-    """The default testbox of this project, so that its warm snapshot is shared."""
-    spec = load_hosts(HERE.parent / "flights" / HOSTS_FILE).get().testbox
-    assert spec, "the default host is no testbox"
-    return spec
-
-
-@dataclass(frozen=True, kw_only=True)
-class RealHost:
-    """A real Xen host for tests: the testbox, and a connection to its dom0."""
-
-    testbox: Testbox
-    runner: SshRunner
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
 
 
 @pytest.fixture(scope="session")

@@ -7,10 +7,6 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-<<<<<<< HEAD
-=======
-from rich.text import Text
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
 
 from harness.cli.output import errors
 from harness.progress import Progress as Tell
@@ -23,12 +19,8 @@ def shown_progress(console: Console | None = None) -> Iterator[Tell]:
     if not console.is_terminal:
         yield plain_lines(console)
         return
-<<<<<<< HEAD
     words = TextColumn("{task.description}", markup=False)
     columns = (SpinnerColumn(), words, BarColumn(), TimeElapsedColumn())
-=======
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
     with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=None)
 
@@ -36,11 +28,7 @@ def shown_progress(console: Console | None = None) -> Iterator[Tell]:
             # A bar without an end for what nobody knows the length of.
             bar.update(
                 task,
-<<<<<<< HEAD
                 description=text,
-=======
-                description=str(Text(text)).replace("[", r"\["),
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
                 total=None if fraction is None else 1.0,
                 completed=fraction or 0.0,
             )
