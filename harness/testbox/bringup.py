@@ -119,15 +119,11 @@ class BringUp:
         try:
             record = self.launch.start(how, state.memory)
             record = self.launch.resume(record, deadline, before)
-<<<<<<< HEAD
         except XenflightError:
             raise
         except BaseException:
             # Ctrl-C. Before its disks change nothing is lost; after that it runs, and whoever
             # comes next takes it over.
-=======
-        except BaseException:
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
             if not going:
                 end(self._paths)
             raise

@@ -171,17 +171,12 @@ class Launch:
         """`MachineDied` when QEMU is gone or has stopped, with its last words."""
         if not record.alive:
             raise MachineDied(self._last_words())
-<<<<<<< HEAD
         try:
             with connect(self.paths.files.qmp, Deadline.after(PROBE_TIMEOUT)) as qmp:
                 status = qmp.status()
         except LabError:
             # Too busy to answer, or just ended: the next look tells.
             return
-=======
-        with connect(self.paths.files.qmp, Deadline.after(PROBE_TIMEOUT)) as qmp:
-            status = qmp.status()
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
         if status != "running":
             # KVM without real hardware behind it ends here, in Xen's first instructions.
             msg = f"QEMU stopped with {status!r} while the testbox started: {self._last_words()}"

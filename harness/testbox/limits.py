@@ -7,15 +7,9 @@ from datetime import timedelta
 from harness.units import Size
 
 BOOT_TIMEOUT = timedelta(minutes=10)
-<<<<<<< HEAD
 RESUME_TIMEOUT = timedelta(minutes=2)
 SAVE_TIMEOUT = timedelta(minutes=3)
 ASK_TIMEOUT = timedelta(seconds=60)
-=======
-RESUME_TIMEOUT = timedelta(minutes=1)
-SAVE_TIMEOUT = timedelta(minutes=3)
-ASK_TIMEOUT = timedelta(seconds=10)
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
 """For QEMU to answer a question."""
 
 WARM_SPACE = Size.parse("1G")

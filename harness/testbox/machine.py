@@ -16,11 +16,7 @@ from harness.remote.sshlink import SshEndpoint
 from harness.testbox.accel import Accel, accelerators, choose_accel, note_kvm_failure
 from harness.testbox.bringup import BringUp, end, warm_key
 from harness.testbox.dom0 import Dom0Image, ensure_dom0
-<<<<<<< HEAD
 from harness.testbox.launch import Launch, MachineDied, free_port
-=======
-from harness.testbox.launch import Launch, MachineDied
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
 from harness.testbox.limits import ASK_TIMEOUT, RESUME_TIMEOUT, SAVE_TIMEOUT
 from harness.testbox.paths import TestboxPaths, base_directory, kvm_failure
 from harness.testbox.prune import prune
@@ -236,10 +232,7 @@ class Testbox:
             hardware=self._hardware(accel),
             image=image,
             key=key,
-<<<<<<< HEAD
             ports=self.ports,
-=======
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
         )
 
 

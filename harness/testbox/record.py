@@ -20,11 +20,8 @@ from harness.testbox.accel import Accel
 from harness.wait import Deadline, NotYet, wait_for
 
 GRACE = timedelta(seconds=10)
-<<<<<<< HEAD
 EXEC_TIMEOUT = timedelta(seconds=5)
 TICK = timedelta(milliseconds=5)
-=======
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
 PROC = Path("/proc")
 
 
@@ -114,7 +111,6 @@ class InstanceRecord:
 
 def runs_with(pid: int, marker: str) -> bool:
     """Whether *pid* is a QEMU whose QMP socket is *marker*, or the shell about to be one."""
-<<<<<<< HEAD
     return f"unix:{marker},server=on,wait=off".encode() in _command_line(pid)
 
 
@@ -140,13 +136,6 @@ def _command_line(pid: int) -> list[bytes]:
         )
     except DeadlineExceeded:
         return []
-=======
-    try:
-        words = (PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
-    return f"unix:{marker},server=on,wait=off".encode() in words
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
 
 
 def processes_with(marker: str) -> list[int]:

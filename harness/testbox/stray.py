@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-<<<<<<< HEAD
 import re
-=======
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
 from pathlib import Path
 
 from harness.testbox.paths import TestboxPaths, base_directory
@@ -25,14 +22,8 @@ def alive_names() -> list[str]:
 
 
 def ended_sessions(prefix: str, proc: Path = PROC) -> list[str]:
-<<<<<<< HEAD
     """Testboxes called *prefix* and a process id, and maybe ``-`` and more, whose process has
     ended."""
     pattern = re.compile(rf"{re.escape(prefix)}(\d+)(-.*)?")
     owners = {name: match[1] for name in known_names() if (match := pattern.fullmatch(name))}
     return [name for name, pid in owners.items() if not (proc / pid).exists()]
-=======
-    """Testboxes named *prefix* and a process id, whose process has ended."""
-    owners = {name: name.removeprefix(prefix) for name in known_names() if name.startswith(prefix)}
-    return [name for name, pid in owners.items() if pid.isdigit() and not (proc / pid).exists()]
->>>>>>> 2f5ae4eff9bee54698ab99bdee5622c6110f2798
