@@ -29,7 +29,7 @@ DEFAULT_TIMEOUTS: Mapping[str, timedelta] = MappingProxyType(
         KERNEL: timedelta(seconds=60),
         INITRAMFS: timedelta(seconds=120),
         INIT: timedelta(seconds=180),
-        LOGIN: timedelta(seconds=10),
+        LOGIN: timedelta(seconds=5),
     }
 )
 """On real hardware; multiply by the host's ``timeout_factor``. `login` is the grace between

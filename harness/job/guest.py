@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
 from harness.console.boot import BootWatcher
@@ -24,7 +25,7 @@ from harness.host.names import domain_name
 from harness.host.reaper import KEPT
 from harness.host.xenhost import XenHost
 from harness.job.address import find_address
-from harness.job.prepared import JobFacts, Prepared
+from harness.job.prepared import JobFacts, PreparedImage
 from harness.job.secrets import FlightSecrets
 from harness.job.teardown import remove_guest
 from harness.remote.keys import load_public, make_keypair
@@ -52,7 +53,8 @@ class GuestUnderTest:
         spec: JobSpec,
         plan: Plan,
         host: XenHost,
-        prepared: Prepared,
+        image: PreparedImage,
+        secrets: Path,
         files: JobDirectory,
     ) -> None:
         self.spec = spec
@@ -63,9 +65,9 @@ class GuestUnderTest:
         self.mac = MacAllocator(plan.flight_id, (job.name for job in plan.jobs)).mac(spec.name)
         self.step = StepRecord(job=spec.name, testid="none")
         self._run = plan.flight_id
-        self._image = prepared.images[spec.name]
-        self._secrets = FlightSecrets(prepared.secrets)
-        self._host_key = prepared.secrets / f"host-{self.hostname}"
+        self._image = image
+        self._secrets = FlightSecrets(secrets)
+        self._host_key = secrets / f"host-{self.hostname}"
         self._files = files
         self._domain: Domain | None = None
         self._recorder: ConsoleRecorder | None = None
@@ -75,6 +77,7 @@ class GuestUnderTest:
         self._runvars["mac"] = self.mac
         self._began = time.monotonic()
         self._waited = 0.0
+        self._gone = False
 
     # -- making it ---------------------------------------------------------------------
 
@@ -130,7 +133,11 @@ class GuestUnderTest:
         """Follow its boot to the login prompt, phase by phase, and log in on the console."""
         watcher = BootWatcher(
             self.recorder,
-            timeouts={phase: self._timeout(phase) for phase in self.spec.timeouts},
+            # Not "login": the watcher has its own, shorter grace for a prompt that should
+            # be there; the flight's is for the dialogue that follows.
+            timeouts={
+                phase: self._timeout(phase) for phase in self.spec.timeouts if phase != "login"
+            },
             domain_state=self.domain.state,
             hostname=self.hostname,
             step=self.step,
@@ -205,9 +212,7 @@ class GuestUnderTest:
     def shut_down(self) -> None:
         """Ask it to power off, and wait until its domain is gone and its console said so."""
         mark = self.recorder.mark()
-        if self._ssh:
-            self._ssh.close()
-            self._ssh = None
+        self._disconnect()
         self.domain.shutdown()
         with self._waiting():
             self._wait_down(mark, Deadline.after(self._timeout("shutdown")))
@@ -237,22 +242,24 @@ class GuestUnderTest:
     def remove(self) -> None:
         """Remove all of it from the host; well if parts are gone already.
 
-        `LabError` (or a group of them) names what would not go.
+        `LabError` names what would not go.
         """
-        if self._ssh:
-            self._ssh.close()
-            self._ssh = None
-        remove_guest(self.host, self._domain, self.volume)
+        self._disconnect()
+        if self._gone:
+            return
+        remove_guest(self.host, self.name, self._domain, self.volume)
+        self._gone = True
 
-    def keep(self) -> None:
-        """Leave it on the host, marked so that nobody reaps it."""
-        if self.host.volumes.find(self.volume):
-            self.host.volumes.add_tags(self.volume, (KEPT,))
+    def keep(self) -> bool:
+        """Leave it on the host, marked so that nobody reaps it; False when it is gone already."""
+        if self._gone or not self.host.volumes.find(self.volume):
+            return False
+        self.host.volumes.add_tags(self.volume, (KEPT,))
+        return True
 
     def close(self) -> None:
         """Let go of console and connections; never raises."""
-        if self._ssh:
-            self._ssh.close()
+        self._disconnect()
         if self._recorder:
             self._recorder.close()
 
@@ -275,6 +282,11 @@ class GuestUnderTest:
     def stretched(self, timeout: timedelta) -> timedelta:
         """*timeout*, which is meant for hardware, on this guest's host."""
         return self.host.stretched(timeout)
+
+    def _disconnect(self) -> None:
+        if self._ssh:
+            self._ssh.close()
+            self._ssh = None
 
     def _timeout(self, phase: str) -> timedelta:
         return self.host.stretched(self.spec.timeouts[phase])
