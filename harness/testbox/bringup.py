@@ -155,6 +155,7 @@ class BringUp:
             end(self._paths)
             shutil.move(files.root, warm.root)
             shutil.move(files.volumes, warm.volumes)
+            shutil.move(files.console_log, warm.boot_log)
             warm.seal()
             self.booted = True
         finally:

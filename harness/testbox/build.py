@@ -16,6 +16,7 @@ from pathlib import Path
 
 from harness.cache import content_key
 from harness.errors import LabError
+from harness.guest.mmdebstrap import BuildProgress
 from harness.mirror.mirror import machine_mirror, source_line
 from harness.mirror.probe import probe_mirror
 from harness.mirror.proxy import AptCache
@@ -24,7 +25,6 @@ from harness.remote.command import Command
 from harness.remote.keys import make_keypair
 from harness.remote.local import LocalRunner
 from harness.testbox.releases import Dom0Release
-from harness.testbox.stages import build_stage
 from harness.units import Size
 
 ROOT_SIZE = Size.parse("4G")
@@ -92,15 +92,11 @@ def _bootstrap(
     sources: list[str],
     overlays: tuple[Path, Path],
 ) -> None:
-    def on_line(line: str) -> None:
-        if stage := build_stage(line):
-            progress(*stage)
-
     early, full = overlays
     argv: tuple[object, ...] = (
-        "mmdebstrap",
-        "--variant=minbase",
-        "--format=tar",
+        # If the harness is killed, mmdebstrap shall end too, and clean up behind itself.
+        *("setpriv", "--pdeathsig", "TERM", "--"),
+        *("mmdebstrap", "--variant=minbase", "--format=tar", "--verbose"),
         f"--include={','.join(release.packages)}",
         f"--essential-hook=tar-in {early} /",
         f"--customize-hook=tar-in {full} /",
@@ -111,8 +107,16 @@ def _bootstrap(
     )
     # Where mmdebstrap unpacks, as user ids that are not ours: never below a home directory,
     # which may be closed to others, and not in a /tmp that is memory.
-    command = Command(tuple(map(str, argv)), env={"TMPDIR": os.environ.get("TMPDIR", "/var/tmp")})
-    runner.run_with_lines(command, on_line, BUILD_TIMEOUT)
+    # The cache is on loopback: a proxy of the environment must not be asked for it.
+    env = {"TMPDIR": os.environ.get("TMPDIR", "/var/tmp"), "no_proxy": "127.0.0.1,localhost"}
+    told = BuildProgress(progress)
+    done = runner.run_with_lines(
+        Command(tuple(map(str, argv)), env=env), told.feed, BUILD_TIMEOUT, check=False
+    )
+    if not done.ok:
+        said = "; ".join(told.errors[-3:]) or done.stderr.strip()[-300:] or "it said nothing"
+        msg = f"mmdebstrap could not build a dom0 of {release.name}: {said}"
+        raise LabError(msg)
 
 
 def _overlays(work: Path, user_key: str) -> tuple[Path, Path]:

@@ -39,7 +39,9 @@ class Hardware:
         A state can only be resumed into the very same machine, so all that shapes it is here.
         """
         return (
-            *("-machine", "q35"),
+            # No SATA, VGA or CD-ROM: dom0 would spend emulated seconds on probing them.
+            *("-machine", "q35,sata=off"),
+            "-nodefaults",
             *self.accel.qemu_options,
             *("-m", str(self.memory.mib)),
             *("-smp", str(self.vcpus)),

@@ -55,7 +55,7 @@ class TestboxStatus:
     disk: int
     """Bytes it takes itself."""
     disk_shared: int
-    """Bytes of the images and warm states of its release, which others share."""
+    """Bytes of the dom0 images of its release and of its warm states, which others share."""
 
 
 def testbox_status(name: str, spec: TestboxSpec, runner: LocalRunner) -> TestboxStatus:
@@ -69,7 +69,9 @@ def testbox_status(name: str, spec: TestboxSpec, runner: LocalRunner) -> Testbox
         accel, reason = choose_accel(failure=kvm_failure())
     image = find_dom0(spec.release)
     ours = Dom0Image(base_directory() / record.image) if record and record.image else image
-    warm, why = warm_status(spec, accel, image, runner)
+    warm, why, states = warm_status(spec, accel, image, runner)
+    shared = [one.directory for one in images(spec.release)]
+    shared += [state.directory for state in states]
     return TestboxStatus(
         name=name,
         up=record is not None,
@@ -85,7 +87,7 @@ def testbox_status(name: str, spec: TestboxSpec, runner: LocalRunner) -> Testbox
         warm=warm,
         warm_reason=why,
         disk=used_space(paths.top) if paths.top.exists() else 0,
-        disk_shared=_shared(spec.release),
+        disk_shared=used_space(*shared),
     )
 
 
@@ -94,26 +96,27 @@ testbox_status.__test__ = False  # type: ignore[attr-defined]  # pytest would co
 
 def warm_status(
     spec: TestboxSpec, accel: Accel, image: Dom0Image | None, runner: LocalRunner
-) -> tuple[Warm, str]:
-    """Whether a warm state fits, and why or why not."""
+) -> tuple[Warm, str, list[SavedState]]:
+    """Whether a warm state fits, why or why not, and those made for this very machine."""
     if not image:
         if images(spec.release):
-            return Warm.STALE, "the dom0 image was made by another recipe"
-        return Warm.NO, "there is no dom0 image yet"
+            return Warm.STALE, "the dom0 image was made by another recipe", []
+        return Warm.NO, "there is no dom0 image yet", []
     hardware = Hardware(accel=accel, memory=spec.memory, vcpus=spec.vcpus)
     try:
         key = warm_key(runner, image, hardware, spec)
     except XenflightError as error:
-        return Warm.NO, f"QEMU does not answer: {error}"
-    reasons = [state.why_not(thorough=False) for state in warm_states(base_directory(), key)]
+        return Warm.NO, f"QEMU does not answer: {error}", []
+    states = warm_states(base_directory(), key)
+    reasons = [state.why_not(thorough=False) for state in states]
     if None in reasons:
-        return Warm.YES, "it starts in seconds"
+        return Warm.YES, "it starts in seconds", states
     spoilt = [reason for reason in reasons if reason and reason != NONE]
     if spoilt:
-        return Warm.STALE, spoilt[-1]
+        return Warm.STALE, spoilt[-1], states
     if any(base_directory().glob("warm-*/manifest.json")):
-        return Warm.STALE, "there are only ones for another QEMU, machine or dom0 image"
-    return Warm.NO, "it has not been started since the dom0 image was made"
+        return Warm.STALE, "there are only ones for another QEMU, machine or dom0 image", states
+    return Warm.NO, "it has not been started since the dom0 image was made", states
 
 
 def age(since: float | None, now: float | None = None) -> str:
@@ -140,9 +143,3 @@ def _xen_version(release: str, image: Dom0Image | None) -> str:
     packages = image.manifest.get("packages")
     found = packages.get(f"xen-hypervisor-{xen}-amd64") if isinstance(packages, dict) else None
     return str(found or xen)
-
-
-def _shared(release: str) -> int:
-    base = base_directory()
-    places = [*base.glob(f"dom0-{release}-*/"), *base.glob("warm-*/")]
-    return used_space(*places)

@@ -5,20 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.testbox.paths import TestboxPaths, base_directory
-from harness.testbox.record import PROC, InstanceRecord
+from harness.testbox.paths import base_directory
+from harness.testbox.record import PROC
 
 
 def known_names() -> list[str]:
     """The names of all testboxes that have a directory."""
     runs = base_directory() / "run"
     return sorted(path.name for path in runs.iterdir() if path.is_dir()) if runs.exists() else []
-
-
-def alive_names() -> list[str]:
-    """Those of them that run."""
-    records = {name: InstanceRecord.read(TestboxPaths(name).record) for name in known_names()}
-    return [name for name, record in records.items() if record and record.alive]
 
 
 def ended_sessions(prefix: str, proc: Path = PROC) -> list[str]:

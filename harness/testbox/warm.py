@@ -48,6 +48,11 @@ class SavedState:
         """The disk of the volume group."""
         return self.directory / "volumes.qcow2"
 
+    @property
+    def boot_log(self) -> Path:
+        """What the host's console said while it booted; only a warm state has it."""
+        return self.directory / "boot.log"
+
     def seal(self) -> None:
         """Declare it whole; to be called when all its files are written."""
         facts = {"key": self.key, "digest": _digest(self.memory)}

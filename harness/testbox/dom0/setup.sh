@@ -8,9 +8,18 @@ passwd --lock root >/dev/null
 # A fixed id keeps systemd from treating the first boot as an installation.
 systemd-id128 new > /etc/machine-id
 systemctl --quiet enable systemd-networkd.service ssh.service guest-net.service
-# What a test host has no use for, and emulated seconds would be spent on.
+# What a test host has no use for, and emulated seconds would be spent on. Not every release
+# has all of these; masking what is not there does no harm.
 systemctl --quiet mask xendomains.service apt-daily.timer apt-daily-upgrade.timer \
     dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \
-    systemd-random-seed.service systemd-networkd-wait-online.service getty@tty1.service \
-    systemd-update-utmp.service systemd-update-utmp-runlevel.service lvm2-monitor.service
+    systemd-tmpfiles-clean.timer systemd-random-seed.service systemd-pstore.service \
+    systemd-networkd-wait-online.service systemd-networkd-persistent-storage.service \
+    systemd-network-generator.service getty@tty1.service systemd-logind.service \
+    systemd-update-utmp.service systemd-update-utmp-runlevel.service lvm2-monitor.service \
+    blk-availability.service systemd-binfmt.service proc-sys-fs-binfmt_misc.automount \
+    modprobe@drm.service modprobe@efi_pstore.service modprobe@fuse.service \
+    sys-fs-fuse-connections.mount dev-hugepages.mount dev-mqueue.mount \
+    sys-kernel-debug.mount sys-kernel-tracing.mount
+# The linker's cache, the journal's catalogue and the like are as new as the packages.
+touch /etc/.updated /var/.updated
 dpkg-query -W -f '${Package} ${Version}\n' > /etc/xenflight/packages

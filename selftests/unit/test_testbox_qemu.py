@@ -1,0 +1,96 @@
+"""The command line of QEMU, as text: what changes in it changes what is tested on."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness.testbox.accel import Accel
+from harness.testbox.qemu import BootFiles, Files, Hardware, qemu_command
+from harness.units import Size
+
+HARDWARE = Hardware(accel=Accel.TCG, memory=Size.parse("4G"), vcpus=2)
+BOOT = BootFiles(xen=Path("/d/xen"), kernel=Path("/d/vmlinuz"), initrd=Path("/d/initrd.img"))
+FILES = Files(
+    root=Path("/r/root.qcow2"),
+    volumes=Path("/r/volumes.qcow2"),
+    qmp=Path("/s/x.qmp"),
+    serial=Path("/s/x.serial"),
+    console_log=Path("/r/console.log"),
+)
+
+GOLDEN = """\
+qemu-system-x86_64
+-machine q35,sata=off
+-nodefaults
+-accel tcg,thread=multi,tb-size=512
+-cpu qemu64,+svm,+npt,+ssse3,+sse4.1,+sse4.2,+popcnt,+fsgsbase
+-m 4096
+-smp 2
+-display none
+-no-reboot
+-no-user-config
+-device virtio-scsi-pci,id=hotplug
+-device virtio-net-pci,netdev=uplink,romfile=
+-netdev user,id=uplink,dhcpstart=10.0.2.100,hostfwd=tcp:127.0.0.1:2222-10.0.2.15:22
+-chardev socket,id=serial0,path=/s/x.serial,server=on,wait=off,logfile=/r/console.log,logappend=on
+-serial chardev:serial0
+-qmp unix:/s/x.qmp,server=on,wait=off
+-kernel /d/xen
+-append 'console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=2 loglvl=info \
+guest_loglvl=info'
+-initrd '/d/vmlinuz root=/dev/vda rw console=hvc0 net.ifnames=0 cryptomgr.notests \
+mitigations=off,/d/initrd.img'
+-drive file=/r/root.qcow2,format=qcow2,if=virtio,cache=unsafe
+-drive file=/r/volumes.qcow2,format=qcow2,if=virtio,cache=unsafe
+"""
+
+
+def line(hardware: Hardware = HARDWARE, files: Files = FILES, state: Path | None = None) -> str:
+    """The command, an option a line."""
+    words = [
+        shlex.quote(word)
+        for word in qemu_command(hardware, BOOT, files, ssh_port=2222, state=state).argv
+    ]
+    return " ".join(words).replace(" -", "\n-") + "\n"
+
+
+def test_booting_with_emulation() -> None:
+    assert line() == GOLDEN
+
+
+def test_resuming_differs_only_in_reading_the_state() -> None:
+    assert (
+        line(state=Path("/w/a b")) == GOLDEN + shlex.join(["-incoming", "exec:cat '/w/a b'"]) + "\n"
+    )
+
+
+def test_kvm_shows_the_processor_as_it_is() -> None:
+    text = line(replace(HARDWARE, accel=Accel.KVM))
+    assert "-accel kvm\n-cpu host\n" in text
+    assert "tcg" not in text
+
+
+def test_a_comma_in_a_path_is_no_option() -> None:
+    files = replace(FILES, root=Path("/r,readonly=on/root.qcow2"))
+    assert "file=/r,,readonly=on/root.qcow2,format=qcow2" in line(files=files)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(HARDWARE, accel=Accel.KVM),
+        replace(HARDWARE, memory=Size.parse("8G")),
+        replace(HARDWARE, vcpus=4),
+    ],
+)
+def test_another_machine_has_other_options_so_no_state_of_it_is_resumed(other: Hardware) -> None:
+    assert other.options() != HARDWARE.options()
+
+
+def test_what_shapes_the_machine_stands_in_the_hardware_options() -> None:
+    argv = qemu_command(HARDWARE, BOOT, FILES, ssh_port=2222).argv
+    assert argv[1 : 1 + len(HARDWARE.options())] == HARDWARE.options()
