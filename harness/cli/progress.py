@@ -37,14 +37,15 @@ def shown_progress(console: Console | None = None) -> Iterator[Tell]:
 
 
 def plain_lines(console: Console) -> Tell:
-    """Says each new stage once, on a line of its own."""
+    """Says each new stage once, on a line of its own; what follows a colon is no stage."""
     last = ""
 
     def tell(text: str, fraction: float | None = None) -> None:
         nonlocal last
         del fraction
-        if text != last:
-            last = text
+        stage = text.partition(": ")[0]
+        if stage != last:
+            last = stage
             console.print(text, markup=False, soft_wrap=True)
 
     return tell

@@ -40,7 +40,8 @@ def selftest(
     if not (root / "selftests").is_dir():
         msg = "an installed xenflight does not carry its own tests"
         raise UsageError(msg, hint="run ./xenflight selftest in a checkout")
-    words = [sys.executable, "-m", "pytest", "selftests"]
+    # A test that hangs fails: the longest, which boots hosts, takes minutes on a busy machine.
+    words = [sys.executable, "-m", "pytest", "selftests", "--timeout", "900"]
     words += ["-k", expression] if expression else []
     words += ["--ignore", "selftests/xen"] if quick else []
     os.chdir(root)

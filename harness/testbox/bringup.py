@@ -57,7 +57,7 @@ class BringUp:
         record = record or self._resume_warm()
         if record:
             return record
-        lock = base_directory() / f"warm-{self.launch.key}.lock"
+        lock = base_directory() / f"{self.spec.release}-boot.lock"
         with exclusive(lock, what="booting a testbox for the first time"):
             # Somebody else may have made one while we waited.
             record = self._resume_warm()

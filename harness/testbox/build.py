@@ -9,14 +9,17 @@ import os
 import re
 import shutil
 import tarfile
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
 
 from harness.cache import content_key
 from harness.errors import LabError
-from harness.guest.mmdebstrap import BuildProgress
+from harness.guest.mmdebstrap import BuildProgress, in_user_namespace
 from harness.mirror.mirror import machine_mirror, source_line
 from harness.mirror.probe import probe_mirror
 from harness.mirror.proxy import AptCache
@@ -29,6 +32,7 @@ from harness.units import Size
 
 ROOT_SIZE = Size.parse("4G")
 BUILD_TIMEOUT = timedelta(minutes=30)
+REMOVE_TIMEOUT = timedelta(minutes=3)
 RECIPE_VERSION = "1"
 """To be raised when the steps below change, so that images are built anew."""
 
@@ -105,18 +109,42 @@ def _bootstrap(
         work / "root.tar",
         *sources,
     )
-    # Where mmdebstrap unpacks, as user ids that are not ours: never below a home directory,
-    # which may be closed to others, and not in a /tmp that is memory.
-    # The cache is on loopback: a proxy of the environment must not be asked for it.
-    env = {"TMPDIR": os.environ.get("TMPDIR", "/var/tmp"), "no_proxy": "127.0.0.1,localhost"}
     told = BuildProgress(progress)
-    done = runner.run_with_lines(
-        Command(tuple(map(str, argv)), env=env), told.feed, BUILD_TIMEOUT, check=False
-    )
+    with scratch(runner, f"xenflight-dom0-{os.getuid()}-{recipe_key(release)}-") as place:
+        # The cache is on loopback: a proxy of the environment must not be asked for it.
+        env = {"TMPDIR": str(place), "no_proxy": "127.0.0.1,localhost"}
+        command = Command(tuple(map(str, argv)), env=env)
+        done = runner.run_with_lines(command, told.feed, BUILD_TIMEOUT, check=False)
     if not done.ok:
         said = "; ".join(told.errors[-3:]) or done.stderr.strip()[-300:] or "it said nothing"
         msg = f"mmdebstrap could not build a dom0 of {release.name}: {said}"
         raise LabError(msg)
+
+
+@contextmanager
+def scratch(runner: LocalRunner, prefix: str) -> Iterator[Path]:
+    """A directory for mmdebstrap to unpack in, as user ids that are not ours.
+
+    So it is never below a home directory, which may be closed to others, nor in a /tmp that is
+    memory. What builds of that *prefix* left when they were killed goes first: call it with the
+    build's lock held.
+    """
+    parent = Path(os.environ.get("TMPDIR", "/var/tmp"))
+    for left in parent.glob(f"{prefix}*"):
+        if left.lstat().st_uid == os.getuid() and not left.is_symlink():
+            _remove(runner, left)
+    place = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    place.chmod(0o755)
+    try:
+        yield place
+    finally:
+        _remove(runner, place)
+
+
+def _remove(runner: LocalRunner, tree: Path) -> None:
+    """Parts of it may belong to our subordinate users; a leftover is no reason to fail."""
+    command = in_user_namespace(Command.of("rm", "-rf", "--", tree))
+    runner.run(command, timeout=REMOVE_TIMEOUT, check=False)
 
 
 def _overlays(work: Path, user_key: str) -> tuple[Path, Path]:

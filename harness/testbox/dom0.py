@@ -134,7 +134,7 @@ def ensure_dom0(
     before = find_dom0(release.name)
     if before and not rebuild:
         return before
-    lock = base_directory() / f"{_stem(release)}.lock"
+    lock = base_directory() / f"{release.name}-build.lock"
     with exclusive(lock, what=f"building dom0 ({release.name})"):
         found = find_dom0(release.name)
         if found and found != before:

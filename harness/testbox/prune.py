@@ -61,8 +61,10 @@ def resting_on(runner: LocalRunner, directory: Path) -> set[str]:
 
 
 def _outdated(runner: LocalRunner, warm: Path, keep: Dom0Image, release: str, now: float) -> bool:
-    if not SavedState(directory=warm, key="").sealed:
-        return now - warm.stat().st_mtime > HALF_MADE
     below = resting_on(runner, warm)
-    others = {name for name in below if name.startswith(f"{IMAGE_PREFIX}{release}-")}
-    return bool(others) and keep.name not in others
+    images = {name for name in below if name.startswith(f"{IMAGE_PREFIX}{release}-")}
+    if images:
+        return keep.name not in images
+    # No disks yet: somebody is booting it just now, or was killed over it.
+    sealed = SavedState(directory=warm, key="").sealed
+    return not sealed and now - warm.stat().st_mtime > HALF_MADE

@@ -104,6 +104,12 @@ def test_a_spoilt_state_that_is_in_use_stays(base: Path) -> None:
     assert pruned(new, later=2 * HALF_MADE) == []
 
 
+def test_a_spoilt_state_on_an_old_image_goes_at_once(base: Path) -> None:
+    old, new = make_image(base, "dom0-bookworm-a-1"), make_image(base, "dom0-bookworm-b-2")
+    make_warm(base, "warm-a", old).unseal()
+    assert pruned(new) == ["dom0-bookworm-a-1", "warm-a"]
+
+
 def test_broken_disks_rest_on_nothing(base: Path) -> None:
     old, new = make_image(base, "dom0-bookworm-a-1"), make_image(base, "dom0-bookworm-b-2")
     run = make_run(base, "box", make_warm(base, "warm-a", old))

@@ -206,9 +206,9 @@ def test_a_testbox_that_only_starts_can_not_be_entered(
 def test_progress_in_a_pipe_is_a_line_for_each_stage() -> None:
     stream = io.StringIO()
     tell = plain_lines(Console(file=stream))
-    for text, fraction in [("Xen starts", 0.1), ("Xen starts", 0.1), ("[b]", None), ("up", 1.0)]:
-        tell(text, fraction)
-    assert stream.getvalue() == "Xen starts\n[b]\nup\n"
+    for text in ("installing", "installing: libc6", "installing: xen", "[b]", "box: up"):
+        tell(text, 0.1)
+    assert stream.getvalue() == "installing\n[b]\nbox: up\n"
 
 
 def test_progress_on_a_terminal_is_a_bar_that_goes_away() -> None:

@@ -24,7 +24,10 @@ import pytest
 from realhost import BOX, RealHost, default_spec
 
 from harness.errors import LabError
+from harness.mirror.mirror import machine_mirror
+from harness.mirror.proxy import AptCache
 from harness.remote.command import Command
+from harness.remote.local import LocalRunner
 from harness.remote.ssh import SshRunner
 from harness.testbox.accel import ENVIRONMENT, Accel
 from harness.testbox.dom0 import find_dom0
@@ -253,12 +256,12 @@ def test_a_taken_port_is_not_the_end(box: Testbox) -> None:
     assert say(started, "echo in") == "in"
 
 
-def in_another_process(box: Testbox, verb: str = "up") -> subprocess.Popen[str]:
+def in_another_process(box: Testbox, call: str = "up()") -> subprocess.Popen[str]:
     """Do it in a process of its own, as another user of the harness would."""
     code = (
         "from harness.testbox.machine import Testbox\n"
         "from realhost import default_spec\n"
-        f"done = Testbox({box.name!r}, default_spec()).{verb}()\n"
+        f"done = Testbox({box.name!r}, default_spec()).{call}\n"
         "print(getattr(done, 'how', done))\n"
     )
     return subprocess.Popen(
@@ -301,7 +304,7 @@ def kill(process: subprocess.Popen[str]) -> None:
 
 def test_ctrl_c_while_saving_leaves_it_running(box: Testbox) -> None:
     started = box.up()
-    saving = in_another_process(box, "down")
+    saving = in_another_process(box, "down()")
     assert "KeyboardInterrupt" in interrupt(saving, (box.paths.top / "memory.state").exists)
     assert say(started, "echo in") == "in"
     assert not (box.paths.top / "memory.state").exists()
@@ -310,7 +313,7 @@ def test_ctrl_c_while_saving_leaves_it_running(box: Testbox) -> None:
 
 def test_a_saver_killed_half_way_does_no_harm(box: Testbox) -> None:
     boot_id = say(box.up(), "cat /proc/sys/kernel/random/boot_id")
-    saving = in_another_process(box, "down")
+    saving = in_another_process(box, "down()")
     until((box.paths.top / "memory.state").exists, "it to save")
     kill(saving)
     again = box.up()
@@ -420,6 +423,25 @@ def test_a_boot_that_is_interrupted_dies_or_loses_its_starter(private: Testbox) 
         assert say(started, "echo 3 > /proc/sys/vm/drop_caches; ls /sbin/init") == "/sbin/init"
     finally:
         other.remove()
+
+
+def test_ctrl_c_while_dom0_is_built_leaves_nothing(
+    private: Testbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "scratch"
+    place.mkdir()
+    monkeypatch.setenv("TMPDIR", str(place))
+    before = set(base_directory().iterdir())
+    building = in_another_process(private, "image(rebuild=True)")
+    try:
+        # In the middle of unpacking: there is a tree already.
+        said = interrupt(building, lambda: any(place.glob("*/mmdebstrap.*/usr/bin")))
+        assert "KeyboardInterrupt" in said
+        assert list(place.iterdir()) == []
+        left = set(base_directory().iterdir()) - before
+        assert {path.suffix for path in left} <= {".lock"}
+    finally:
+        AptCache(machine_mirror(), LocalRunner()).stop()
 
 
 def test_kvm_that_does_not_work_falls_back_to_emulation(
