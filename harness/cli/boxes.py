@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from datetime import datetime
 
@@ -145,7 +146,9 @@ def ssh_command(box: Testbox, command: list[str]) -> Command:
     }
     words = [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
     target = ("-i", endpoint.key_file, "-p", endpoint.port, f"{endpoint.user}@{endpoint.address}")
-    return Command.of("ssh", "-F", "none", *words, *target, *(("--", *command) if command else ()))
+    # One word is a line for dom0's shell; several are a command, which arrives as it was typed.
+    line = command[0] if len(command) == 1 else shlex.join(command)
+    return Command.of("ssh", "-F", "none", *words, *target, *(("--", line) if command else ()))
 
 
 def attach_console(box: Testbox) -> None:

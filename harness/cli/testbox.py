@@ -127,6 +127,8 @@ def ssh(context: typer.Context, name: NameArgument = None) -> None:
     [cyan]xenflight testbox ssh[/cyan]
 
     [cyan]xenflight testbox ssh testbox -- xl list[/cyan]
+
+    [cyan]xenflight testbox ssh -- 'lvs | grep gold'[/cyan]
     """
     from harness.cli.boxes import find_testbox, ssh_command
     from harness.remote.local import become

@@ -119,21 +119,25 @@ class Testbox:
             end(self.paths)
             return None
         image = self._image_of(record)
-        launch = self._launch(image, record.accel, record.key)
         try:
             image.require()
             self._keep_running(record)
             if record.stage is Stage.RESUMED:
+                launch = self._launch(image, record.accel, record.key)
                 bring = BringUp(launch=launch, spec=self.spec, progress=progress)
                 record = bring.settle(record, Deadline.after(RESUME_TIMEOUT))
         except LabError as error:
+            # Who is only busy is not to be ended: guests of others may run in it.
+            ready = record.stage is Stage.READY and image.complete
+            if ready and record.alive and not isinstance(error, MachineDied):
+                raise
             notes.append(f"it was running, but of no use: {error}")
             end(self.paths)
             return None
         return record
 
     def _keep_running(self, record: InstanceRecord) -> None:
-        """Let it go on if somebody died while saving it."""
+        """Let it go on if somebody died while saving it; `MachineDied` when it never can."""
         deadline = Deadline.after(ASK_TIMEOUT)
         with connect(self.paths.files.qmp, deadline, alive=lambda: record.alive) as qmp:
             status = qmp.status()
@@ -142,7 +146,7 @@ class Testbox:
                 qmp.go_on()
             elif status != "running":
                 msg = f"QEMU has stopped: {status}"
-                raise LabError(msg)
+                raise MachineDied(msg)
 
     def _start(self, accel: Accel, notes: list[str], progress: Progress) -> InstanceRecord:
         image = self.image(progress)

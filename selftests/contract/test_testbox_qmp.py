@@ -89,14 +89,19 @@ def test_a_state_that_can_not_be_written_lets_it_go_on(
 
 
 def test_a_state_not_written_in_time_lets_it_go_on(qemu: InstanceRecord, tmp_path: Path) -> None:
-    pipe = tmp_path / "nobody-reads"
+    pipe = tmp_path / "never-read"
     os.mkfifo(pipe)
-    with connect(socket_of(qemu), soon()) as qmp:
-        qmp.execute("cont")
-        with pytest.raises(DeadlineExceeded, match="QEMU to save its state"):
-            qmp.save_state(pipe, Deadline.after(timedelta(milliseconds=300)))
-        assert qmp.status() == "running"
-    assert not pipe.exists()
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with connect(socket_of(qemu), soon()) as qmp:
+            qmp.execute("cont")
+            with pytest.raises(DeadlineExceeded, match="QEMU to save its state"):
+                qmp.save_state(pipe, Deadline.after(timedelta(milliseconds=300)))
+            assert qmp.status() == "running"
+        assert not pipe.exists()
+    finally:
+        # What writes into it ends with it.
+        os.close(reader)
 
 
 def test_a_second_client_waits_for_the_first(qemu: InstanceRecord) -> None:

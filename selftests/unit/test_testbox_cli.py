@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import shlex
 from pathlib import Path
 
 import pytest
@@ -176,14 +177,17 @@ def test_the_ssh_line_trusts_only_the_testboxs_own_key(
     )
     monkeypatch.setattr(InstanceRecord, "alive", True)
     record.write(box.paths.record)
-    command = ssh_command(box, ["xl", "list", "a b"])
+    words = ssh_command(box, []).argv
+    assert words[-1] == "root@127.0.0.1"
+    assert ssh_command(box, ["xl list | wc -l"]).argv[len(words) :] == ("--", "xl list | wc -l")
+    assert ssh_command(box, ["ls", "a b"]).argv[len(words) :] == ("--", "ls 'a b'")
     known = box.paths.top / "known_hosts"
     assert known.read_text() == f"testbox {host_key}\n"
-    assert str(command) == (
+    assert shlex.join(words) == (
         "ssh -F none -o IdentitiesOnly=yes "
         f"-o 'UserKnownHostsFile=\"{known}\"' -o GlobalKnownHostsFile=/dev/null "
         "-o StrictHostKeyChecking=yes -o HostKeyAlias=testbox -o LogLevel=ERROR "
-        f"-i {image}/id_ed25519 -p 2222 root@127.0.0.1 -- xl list 'a b'"
+        f"-i {image}/id_ed25519 -p 2222 root@127.0.0.1"
     )
 
 

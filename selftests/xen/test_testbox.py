@@ -17,12 +17,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from realhost import BOX, RealHost, default_spec
 
+from harness.cli.boxes import ssh_command
 from harness.errors import LabError
 from harness.mirror.mirror import machine_mirror
 from harness.mirror.proxy import AptCache
@@ -44,6 +46,7 @@ MINUTE = timedelta(minutes=1)
 BOOT = 10 * MINUTE
 """For a cold boot on a machine that has other work."""
 ROOT = Path(__file__).parents[2]
+XEN_VERSION = "xl info | sed -n 's/^xen_version *: *//p'"
 
 
 @pytest.fixture
@@ -143,6 +146,27 @@ def test_the_clock_is_right_though_it_was_resumed(testbox: RealHost) -> None:
     before = time.time()
     there = float(testbox.runner.run(Command.of("date", "+%s.%N")).stdout)
     assert before - 5 < there < time.time() + 5
+
+
+def test_the_ssh_client_gets_in_and_brings_out_the_exit_status(testbox: RealHost) -> None:
+    def ssh(*command: str, said: str = "") -> subprocess.CompletedProcess[str]:
+        argv = ssh_command(testbox.testbox, list(command)).argv
+        return subprocess.run(argv, input=said, capture_output=True, text=True, check=False)
+
+    assert ssh("cat", said="in and out").stdout == "in and out"
+    assert ssh("sh", "-c", "echo 'two  words'; exit 7").stdout == "two  words\n"
+    done = ssh("exit 7")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "", "")
+
+
+def test_the_serial_console_is_roots(testbox: RealHost) -> None:
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(str(testbox.testbox.paths.files.serial))
+        line.settimeout(60)
+        line.sendall(b"echo $((40 + 2))-$(id -un)\r")
+        seen = b""
+        while b"42-root" not in seen:
+            seen += line.recv(4096)
 
 
 # -- coming up -----------------------------------------------------------------------------
@@ -423,6 +447,27 @@ def test_a_boot_that_is_interrupted_dies_or_loses_its_starter(private: Testbox) 
         assert say(started, "echo 3 > /proc/sys/vm/drop_caches; ls /sbin/init") == "/sbin/init"
     finally:
         other.remove()
+
+
+def test_trixie_is_a_host_too_beside_bookworm(testbox: RealHost) -> None:
+    spec = replace(default_spec(), release="trixie")
+    box = Testbox(f"{os.environ[BOX]}-trixie", spec)
+    try:
+        started = box.up()
+        said = say(
+            started,
+            f"{XEN_VERSION}; systemctl --failed --plain --no-legend; "
+            "systemctl is-active guest-net; sysctl -n net.ipv4.ip_forward; "
+            "lvcreate -qq -y -T xenflight/pool -V 1G -n selftest; lvs --noheadings -o lv_name",
+        )
+        version, *rest = said.split()
+        assert version.startswith("4.20")
+        assert rest == ["active", "1", "pool", "selftest"]
+        assert box.down()
+        assert box.up().how == "resumed as it was left"
+        assert testbox.runner.run(Command.shell(XEN_VERSION)).stdout.startswith("4.17")
+    finally:
+        box.remove()
 
 
 def test_ctrl_c_while_dom0_is_built_leaves_nothing(
