@@ -23,6 +23,8 @@ from harness.testbox.machine import Testbox
 from harness.testbox.stray import ended_sessions, known_names
 from harness.wait import Deadline
 
+pytest_plugins = ["pytester"]
+
 HERE = Path(__file__).parent
 UNIT = HERE / "unit"
 XEN = HERE / "xen"

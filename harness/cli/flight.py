@@ -31,7 +31,8 @@ def plan(
     [cyan]xenflight plan flights/smoke.yaml --json[/cyan]
     """
     from harness.cli.output import output
-    from harness.cli.planning import build_plan, host_line, plan_table
+    from harness.cli.planning import host_line, plan_table
+    from harness.flight.build import build_plan
     from harness.flight.plan import to_json
 
     found = build_plan(flight, only=only or (), host=host)

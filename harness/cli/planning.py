@@ -1,45 +1,13 @@
-"""From a command line to a plan, and the plan as a table. Imported by verbs when they run."""
+"""A plan as a table and as words. Imported by verbs when they run."""
 
 from __future__ import annotations
-
-import secrets
-from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
 
 from rich.table import Table
 from rich.text import Text
 
-from harness.flight.axes import Keep
-from harness.flight.find import hosts_file, resolve_flight, suites_dir
-from harness.flight.inventory import load_hosts
-from harness.flight.loader import load_flight
-from harness.flight.plan import Plan, make_plan
+from harness.flight.find import suites_dir
+from harness.flight.plan import Plan
 from harness.units import Size, human_size
-
-
-def build_plan(
-    flight: str,
-    *,
-    only: Sequence[str] = (),
-    host: str | None = None,
-    keep: Keep = Keep.NEVER,
-    timeout_factor: float | None = None,
-) -> Plan:
-    """The plan for what the user asked for; `UsageError` when it cannot be."""
-    path = resolve_flight(flight)
-    plan = make_plan(
-        load_flight(path),
-        load_hosts(hosts_file(path)),
-        now=datetime.now(UTC),
-        token=secrets.token_hex(3),
-        only=only,
-        host=host,
-        keep=keep,
-    )
-    if timeout_factor is None:
-        return plan
-    return replace(plan, host=replace(plan.host, timeout_factor=timeout_factor))
 
 
 def workers_for(plan: Plan, wanted: int | None) -> int:

@@ -50,13 +50,8 @@ def run(
     [cyan]xenflight run smoke --host rack1 -n 4[/cyan]
     """
     from harness.cli.output import output
-    from harness.cli.planning import (
-        build_plan,
-        host_line,
-        plan_table,
-        pytest_line,
-        workers_for,
-    )
+    from harness.cli.planning import host_line, plan_table, pytest_line, workers_for
+    from harness.flight.build import build_plan
 
     plan = build_plan(flight, only=only or (), host=host, keep=keep, timeout_factor=timeout_factor)
     workers = workers_for(plan, jobs)

@@ -53,7 +53,7 @@ def ensure_golden(
             host.volumes.hand_over(
                 name,
                 add=golden_tags(key),
-                remove=tuple(set(owned) - {TAG}),
+                remove=tuple(tag for tag in owned if tag != TAG),
             )
         progress(f"taking kernel and initramfs out of {name}")
         boot = extract_boot_files(host.runner, host.volumes.path(name), image.manifest)

@@ -8,7 +8,7 @@ of its input and goes, and the kernel drops the lock. Nobody has to clean up.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -27,24 +27,25 @@ _READ = timedelta(milliseconds=200)
 class HostLock:
     """A held lock; `release` gives it back."""
 
-    def __init__(self, name: str, stream: Stream, runner: Runner) -> None:
+    def __init__(self, name: str, stream: Stream) -> None:
         self.name = name
         self._stream = stream
-        self._runner = runner
 
     def release(self) -> None:
-        """Give it back, and take its file away; never raises for a dead host."""
+        """Give it back; never raises, also for a dead host, and is harmless twice."""
         self._stream.close()
 
 
-def take_lock(runner: Runner, name: str, deadline: Deadline) -> HostLock:
+def take_lock(
+    runner: Runner, name: str, deadline: Deadline, directory: str = LOCK_DIRECTORY
+) -> HostLock:
     """Take the lock *name* on the runner's host.
 
     `LabError` (or its `DeadlineExceeded`) when somebody else holds it until *deadline*.
     """
-    path = lock_path(name)
+    path = lock_path(name, directory)
     script = (
-        f"mkdir -p {LOCK_DIRECTORY}; "
+        f"mkdir -p {directory}; "
         f"exec flock --wait {max(1, int(deadline.remaining))} --conflict-exit-code {_BUSY} "
         f"{path} sh -c 'echo {_READY.decode()}; exec cat >/dev/null'"
     )
@@ -68,7 +69,7 @@ def take_lock(runner: Runner, name: str, deadline: Deadline) -> HostLock:
     except BaseException:
         stream.close()
         raise
-    return HostLock(name, stream, runner)
+    return HostLock(name, stream)
 
 
 @contextmanager
@@ -81,27 +82,27 @@ def locked(runner: Runner, name: str, deadline: Deadline) -> Iterator[None]:
         lock.release()
 
 
-def dead_locks(runner: Runner, names: Iterator[str] | list[str] | set[str]) -> set[str]:
+def dead_locks(runner: Runner, names: Iterable[str], directory: str = LOCK_DIRECTORY) -> set[str]:
     """Which of *names* nobody holds any more (or never did)."""
     wanted = sorted(set(names))
     if not wanted:
         return set()
     checks = "; ".join(
-        f"if flock --nonblock {lock_path(name)} true 2>/dev/null; then echo {name}; fi"
+        f"if flock --nonblock {lock_path(name, directory)} true; then echo {name}; fi"
         for name in wanted
     )
-    result = runner.run(Command.shell(f"mkdir -p {LOCK_DIRECTORY}; {checks}"))
+    result = runner.run(Command.shell(f"mkdir -p {directory}; {checks}"))
     return set(result.stdout.split())
 
 
-def forget_lock(runner: Runner, name: str) -> None:
+def forget_lock(runner: Runner, name: str, directory: str = LOCK_DIRECTORY) -> None:
     """Remove the file of a lock that nobody will take again."""
-    runner.run(Command.of("rm", "-f", lock_path(name)))
+    runner.run(Command.of("rm", "-f", lock_path(name, directory)))
 
 
-def lock_path(name: str) -> str:
+def lock_path(name: str, directory: str = LOCK_DIRECTORY) -> str:
     """The lock's file on the host; `ValueError` for a name that needs quoting."""
     if not _NAME.fullmatch(name):
         msg = f"{name!r} can't name a lock"
         raise ValueError(msg)
-    return f"{LOCK_DIRECTORY}/{name}"
+    return f"{directory}/{name}"

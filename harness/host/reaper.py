@@ -10,12 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from harness.errors import LabError
+from harness.errors import HostLost, LabError
 from harness.host.lock import dead_locks, forget_lock
 from harness.host.names import RUN_DIRECTORY, domain_name, run_directory, run_of_domain
 from harness.host.xenhost import XenHost
 from harness.remote.command import Command
-from harness.storage.names import Role, tag_value
+from harness.storage.names import TAG, Role, tag_value
 from harness.wait import Deadline
 from harness.xen.domain import Bounds, Domain
 
@@ -73,21 +73,56 @@ def inventory(host: XenHost) -> dict[str, Leftovers]:
     return found
 
 
-def reap_dead(host: XenHost, *, alive: Iterable[str] = ()) -> list[Leftovers]:
-    """Remove what flights left whose controllers are gone; what was removed.
-
-    *alive* are flights to leave alone whatever their locks say. `LabError` at the end,
-    naming all that could not be removed.
-    """
+def find_dead(host: XenHost, *, alive: Iterable[str] = ()) -> list[Leftovers]:
+    """What flights left whose controllers are gone. *alive* are left alone whatever their locks."""
     found = inventory(host)
     suspects = {run for run, left in found.items() if not left.nothing} - set(alive)
-    dead = dead_locks(host.runner, suspects)
-    return [_remove(host, found[run]) for run in sorted(dead)]
+    return [found[run] for run in sorted(dead_locks(host.runner, suspects))]
+
+
+def reap_dead(host: XenHost, *, alive: Iterable[str] = ()) -> list[Leftovers]:
+    """Remove what `find_dead` finds; what was removed.
+
+    Whatever will not go, the rest is tried: `LabError` at the end names all that is left.
+    """
+    removed: list[Leftovers] = []
+    problems: list[LabError] = []
+    for left in find_dead(host, alive=alive):
+        try:
+            removed.append(_remove(host, left))
+        except HostLost:
+            raise
+        except LabError as error:
+            problems.append(error)
+    if problems:
+        raise LabError("; ".join(map(str, problems))) from problems[0]
+    return removed
 
 
 def reap_run(host: XenHost, run: str) -> Leftovers:
     """Remove all that the flight *run* still has, less what is to be kept."""
     return _remove(host, inventory(host).get(run, Leftovers(run=run)))
+
+
+def keep_run(host: XenHost, run: str) -> None:
+    """From now on nobody reaps what the flight *run* has."""
+    for volume in host.volumes.list(*_tags_of(run)):
+        if KEPT not in volume.tags:
+            host.volumes.add_tags(volume.name, (KEPT,))
+
+
+def reap_kept(host: XenHost, run: str) -> Leftovers:
+    """Remove what the flight *run* kept for its operator.
+
+    `LabError` when that flight still runs. The mark goes first: what then can't be removed,
+    any later flight reaps.
+    """
+    if not dead_locks(host.runner, [run]):
+        msg = f"flight {run} is still running on {host.name}"
+        raise LabError(msg, hint="end it first")
+    for volume in host.volumes.list(*_tags_of(run), KEPT):
+        host.volumes.remove_tags(volume.name, (KEPT,))
+    return reap_run(host, run)
 
 
 def _remove(host: XenHost, left: Leftovers) -> Leftovers:
@@ -108,6 +143,10 @@ def _remove(host: XenHost, left: Leftovers) -> Leftovers:
         host.runner.run(Command.of("rm", "-rf", run_directory(left.run)))
     forget_lock(host.runner, left.run)
     return left
+
+
+def _tags_of(run: str) -> tuple[str, str]:
+    return f"{TAG}.role={Role.SCRATCH}", f"{TAG}.run={run}"
 
 
 def _kept_domains(left: Leftovers | None) -> set[str]:

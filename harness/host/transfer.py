@@ -19,7 +19,6 @@ from harness.guest.cache import Image
 from harness.guest.extents import Extent
 from harness.remote.command import Command, Runner
 from harness.remote.local import LocalRunner
-from harness.wait import Deadline
 
 SEND_TIMEOUT = timedelta(minutes=15)
 ALIGNMENT = 256 << 10
@@ -56,8 +55,8 @@ class SshTransfer:
         extents = aligned(image.manifest.extents, image.manifest.image_size)
         packer = self._packer()
         pack = self._pack(image, extents, packer)
-        script = f"{packer} -dc | {{ {_writes('', device, extents)} }}; sync {shlex.quote(device)}"
         with pack.open("rb") as stream:
+            script = unpacking(packer, device, extents)
             self._host.run(Command.shell(script), timeout=SEND_TIMEOUT, stdin=stream)
 
     def _packer(self) -> str:
@@ -103,10 +102,8 @@ class HotplugTransfer:
         serial = f"xf{image.manifest.key}"
         self._plug.plug(serial, image.path)
         try:
-            script = _FIND_DISK.format(serial=serial) + _writes('if="$disk"', device, extents)
-            self._host.run(
-                Command.shell(f"{script} sync {shlex.quote(device)}"), timeout=SEND_TIMEOUT
-            )
+            script = _FIND_DISK.format(serial=serial) + copying("$disk", device, extents)
+            self._host.run(Command.shell(script), timeout=SEND_TIMEOUT)
         finally:
             self._plug.unplug(serial)
 
@@ -164,6 +161,26 @@ def aligned(extents: Iterable[Extent], size: int) -> list[Extent]:
     return found
 
 
+def unpacking(packer: str, device: str, extents: Iterable[Extent]) -> str:
+    """The script that unpacks standard input onto *device*.
+
+    dd is content with a pipe that ends early, and a pipeline's status is that of its last
+    command, so the packer says on a channel of its own that all was well with the pack.
+    """
+    return (
+        f"whole=$({{ {{ {packer} -dc && echo whole >&3; }} | {{ {_writes('', device, extents)} }} "
+        '>&2; } 3>&1); [ "$whole" = whole ] || '
+        '{ echo "the packed image did not arrive whole" >&2; exit 1; }; '
+        f"sync {shlex.quote(device)}"
+    )
+
+
+def copying(source: str, device: str, extents: Iterable[Extent]) -> str:
+    """The script that copies *extents* of *source* (a word of the shell's) to *device*."""
+    writes = _writes(f'if="{source}"', device, extents)
+    return f"{writes} sync {shlex.quote(device)}"
+
+
 def _writes(source: str, device: str, extents: Iterable[Extent]) -> str:
     """One dd for each extent; without *source* they share standard input.
 
@@ -177,8 +194,3 @@ def _writes(source: str, device: str, extents: Iterable[Extent]) -> str:
         f"oflag=seek_bytes conv=notrunc status=none; }}; "
     )
     return copy + " ".join(f"copy {extent.offset} {extent.length};" for extent in extents)
-
-
-def plug_deadline() -> Deadline:
-    """How long plugging may take."""
-    return Deadline.after(timedelta(seconds=30))

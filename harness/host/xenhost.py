@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Self
+from typing import Protocol, Self
 
 from harness.flight.model import HostSpec
-from harness.remote.ssh import SshRunner
+from harness.remote.command import Runner
+from harness.remote.ssh import SocketLike, SshRunner
 from harness.remote.sshlink import SshEndpoint
 from harness.storage.volumes import VolumeManager
 from harness.testbox.volumes import BRIDGE, THIN_POOL, VOLUME_GROUP
@@ -18,12 +19,25 @@ from harness.xen.xenstore import Xenstore
 CONNECT_TIMEOUT = timedelta(seconds=30)
 
 
+class HostRunner(Runner, Protocol):
+    """Runs commands on a host, and leads to what the host can reach (`SshRunner` does)."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection still stands, as far as anyone has noticed."""
+        ...
+
+    def open_tcp(self, address: str, port: int) -> SocketLike:
+        """A TCP connection from the host to *address*; see `SshRunner.open_tcp`."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class XenHost:
     """A connected host: commands, volumes and toolstack."""
 
     name: str
-    runner: SshRunner
+    runner: HostRunner
     volumes: VolumeManager
     xl: Xl
     xenstore: Xenstore

@@ -3,57 +3,67 @@ the last."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
-from harness.errors import HostLost, LabError, XenflightError
-from harness.flight.model import HostSpec, JobSpec
+from harness.errors import XenflightError
+from harness.flight.axes import Keep
+from harness.flight.model import HostSpec
 from harness.flight.plan import Plan
-from harness.guest.builder import ImageBuilder, Packages
-from harness.guest.cache import Image
-from harness.guest.spec import ImageSpec
 from harness.host.facts import host_facts
-from harness.host.golden import ensure_golden
 from harness.host.lock import HostLock, take_lock
 from harness.host.names import run_directory
-from harness.host.reaper import reap_dead, reap_run
-from harness.host.transfer import HotplugTransfer, SshTransfer, Transfer
+from harness.host.reaper import keep_run, reap_dead, reap_run
 from harness.host.xenhost import XenHost
+from harness.job.images import FlightImages
 from harness.job.prepared import Endpoint, JobFacts, Prepared, PreparedImage
+from harness.job.reach import Reached, reach_host
 from harness.job.secrets import FlightSecrets
-from harness.mirror.mirror import Mirror, machine_mirror
-from harness.mirror.probe import probe_mirror
-from harness.mirror.proxy import AptCache
 from harness.progress import Progress
 from harness.remote.command import Command
-from harness.remote.local import LocalRunner
-from harness.remote.sshlink import SshEndpoint
-from harness.results.model import ImageFacts
 from harness.results.recorder import FlightRecorder
-from harness.testbox.machine import Testbox
-from harness.testbox.plug import TestboxPlug
 from harness.wait import Deadline
 
 LOCK_TIMEOUT = timedelta(seconds=30)
+Reach = Callable[[HostSpec, Progress], Reached]
+
+
+class Images(Protocol):
+    """Has a flight's images on its host; `harness.job.images.FlightImages` does."""
+
+    def on(self, host: XenHost) -> dict[str, PreparedImage]:
+        """By job name; one that can't be had says why. `HostLost` when the host is gone."""
+        ...
 
 
 class FlightRun:
-    """Makes the host ready for a flight and cleans up behind it.
+    """Makes the host ready for a flight and cleans up behind it (`harness.job.lab.FlightKeeper`).
 
     What fails in `prepare` is our lab's fault: it is written down, and the jobs that need
-    it find it there and are ``broken``.
+    it find it there and are ``broken``. *reach* and *images* are for tests.
     """
 
     def __init__(
-        self, plan: Plan, directory: Path, recorder: FlightRecorder, progress: Progress
+        self,
+        plan: Plan,
+        directory: Path,
+        recorder: FlightRecorder,
+        progress: Progress,
+        *,
+        reach: Reach = reach_host,
+        images: Images | None = None,
     ) -> None:
         self._plan = plan
         self._directory = directory
         self._recorder = recorder
         self._progress = progress
-        self._local = LocalRunner()
+        self._reach = reach
+        self._images = images or FlightImages(plan, recorder, progress)
         self._secrets: FlightSecrets | None = None
         self._host: XenHost | None = None
+        self._again: Callable[[], XenHost] | None = None
         self._lock: HostLock | None = None
         self._kept = False
 
@@ -68,20 +78,41 @@ class FlightRun:
         finally:
             prepared.write(self._directory)
 
-    def finish(self) -> None:
-        """Remove what is still there, and let go of the host."""
+    def sweep(self, *, aborted: bool) -> None:
+        """All workers are gone: whatever this flight still has was left behind.
+
+        That is a problem of ours, unless the flight was *aborted*: then the processes that
+        should have removed it had no time to, and what the operator asked to keep is kept.
+        `LabError` names what would not go.
+        """
+        if self._host is None or self._again is None:
+            return
         self._progress("looking for leftovers")
-        try:
-            self._sweep()
-        except XenflightError as error:
-            self._recorder.problem(str(error))
-        finally:
-            if self._lock:
-                self._lock.release()
-            if self._host:
-                self._host.close()
-            if self._secrets and not self._kept:
-                self._secrets.remove()
+        if not self._host.runner.alive:
+            self._host = self._again()
+        run = self._plan.flight_id
+        if aborted and self._plan.keep is not Keep.NEVER:
+            keep_run(self._host, run)
+        left = reap_run(self._host, run)
+        self._kept = self._kept or bool(left.kept_jobs)
+        if not (left.domains or left.volumes):
+            return
+        if aborted:
+            self._progress(f"removed {left}")
+        else:
+            self._recorder.problem(f"left behind by this flight, and removed: {left}")
+
+    def close(self) -> None:
+        """Let go of lock and host, and forget the secrets, unless a guest is kept."""
+        if self._lock:
+            self._lock.release()
+            self._lock = None
+        if self._host:
+            self._host.close()
+            self._host = None
+        if self._secrets and not self._kept:
+            self._secrets.remove()
+            self._secrets = None
 
     def how_to_reach(self, job: str, facts: JobFacts) -> str:
         """Words for the operator who asked to keep a guest."""
@@ -93,132 +124,21 @@ class FlightRun:
             text += f", root@{address} with key {self._secrets.user_key}"
         return f"{text}; remove it with: xenflight reap --kept {self._plan.flight_id}"
 
-    # -- preparing ---------------------------------------------------------------------
-
     def _prepare(self, secrets: FlightSecrets) -> Prepared:
-        endpoint, accel = self._reach()
-        host = self._host = XenHost.connect(self._plan.host, endpoint)
+        reached = self._reach(self._plan.host, self._progress)
+        host = self._host = reached.host
+        self._again = reached.again
         run = self._plan.flight_id
         self._lock = take_lock(host.runner, run, Deadline.after(LOCK_TIMEOUT))
         host.runner.run(Command.of("mkdir", "-p", run_directory(run)))
-        self._recorder.host_known(host_facts(host, self._plan.host, accel))
+        self._recorder.host_known(host_facts(host, self._plan.host, reached.accel))
         self._progress(f"looking for leftovers of dead flights on {host.name}")
         for left in reap_dead(host, alive=[run]):
             self._progress(f"removed what flight {left.run} left behind: {left}")
         host.volumes.check()
         return Prepared(
             flight_id=run,
-            host=Endpoint.of(endpoint),
+            host=Endpoint.of(reached.endpoint),
             secrets=secrets.directory,
-            images=self._images(host),
+            images=self._images.on(host),
         )
-
-    def _reach(self) -> tuple[SshEndpoint, str | None]:
-        spec = self._plan.host
-        if spec.testbox:
-            started = Testbox(spec.name, spec.testbox).up(self._progress)
-            for note in started.notes:
-                self._progress(note)
-            self._progress(f"testbox {spec.name}: {started.how}, {started.accel}")
-            return started.endpoint, str(started.accel)
-        return ssh_endpoint(spec), None
-
-    def _images(self, host: XenHost) -> dict[str, PreparedImage]:
-        """The image of every job; jobs that need the same one share it."""
-        made: dict[ImageSpec, PreparedImage] = {}
-        for job in self._plan.jobs:
-            spec = image_spec(job)
-            if spec in made:
-                continue
-            try:
-                made[spec] = self._image(host, spec)
-            except HostLost:
-                raise
-            except LabError as error:
-                made[spec] = PreparedImage(broken=str(error))
-        return {job.name: made[image_spec(job)] for job in self._plan.jobs}
-
-    def _image(self, host: XenHost, spec: ImageSpec) -> PreparedImage:
-        image, reused = self._build(spec)
-        transfer: Transfer = SshTransfer(host.runner, self._local)
-        if self._plan.host.testbox:
-            transfer = HotplugTransfer(host.runner, TestboxPlug(host.name))
-        golden = ensure_golden(host, image, self._plan.flight_id, transfer, self._progress)
-        manifest = image.manifest
-        self._recorder.image_ready(
-            ImageFacts(
-                key=manifest.key,
-                dist=spec.dist,
-                arch=spec.arch,
-                builder=spec.builder,
-                reused=reused,
-                release_dates=manifest.mirror["dates"],
-                build_seconds=manifest.build_seconds,
-            )
-        )
-        return PreparedImage(
-            key=manifest.key,
-            golden=golden.name,
-            kernel=golden.boot.kernel,
-            initrd=golden.boot.initrd,
-        )
-
-    def _build(self, spec: ImageSpec) -> tuple[Image, bool]:
-        self._progress(f"probing the mirror for {spec.dist}")
-        wanted = self._plan.mirror
-        mirror = Mirror.from_url(wanted.url) if wanted.url else machine_mirror()
-        snapshot = probe_mirror(
-            mirror,
-            spec.dist,
-            arch=spec.arch,
-            accept_expired=wanted.accept_expired,
-            omit=wanted.omit,
-        )
-        built = False
-
-        def progress(text: str, fraction: float | None = None) -> None:
-            nonlocal built
-            built = True
-            self._progress(f"building {spec.dist}: {text}", fraction)
-
-        cache = AptCache(mirror, self._local)
-        packages = Packages(
-            mirror=cache.through(cache.ensure()),
-            snapshot=snapshot,
-            accept_expired=wanted.accept_expired,
-        )
-        image = ImageBuilder(self._local).ensure(spec, packages, progress)
-        return image, not built
-
-    # -- finishing ---------------------------------------------------------------------
-
-    def _sweep(self) -> None:
-        """All workers are gone: whatever this flight still has was left behind."""
-        if self._host is None:
-            return
-        if not self._host.runner.alive:
-            self._host = XenHost.connect(self._plan.host, self._host.runner.endpoint)
-        left = reap_run(self._host, self._plan.flight_id)
-        self._kept = self._kept or bool(left.kept_jobs)
-        if left.domains or left.volumes:
-            self._recorder.problem(f"left behind by this flight, and removed: {left}")
-
-
-def ssh_endpoint(spec: HostSpec) -> SshEndpoint:
-    """How to reach a host that is no testbox."""
-    assert spec.ssh is not None
-    return SshEndpoint(
-        name=spec.name,
-        address=spec.ssh.address,
-        port=spec.ssh.port,
-        user=spec.ssh.user,
-        key_file=Path(spec.ssh.key_file).expanduser(),
-        host_key=spec.ssh.host_key,
-    )
-
-
-def image_spec(job: JobSpec) -> ImageSpec:
-    """The image that a job needs."""
-    return ImageSpec(
-        dist=job.dist, arch=job.arch, size=job.disk, extra_packages=tuple(sorted(job.packages))
-    )

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from harness.errors import LabError
 from harness.remote.sshlink import SshEndpoint
+from harness.results.recorder import write_atomically
 
 PREPARED = "prepared.json"
 
@@ -71,12 +72,22 @@ class Prepared(_Record):
             raise LabError(msg)
         return self.host.endpoint()
 
+    def image(self, job: str) -> PreparedImage:
+        """The image of *job*; `LabError` says why it has none."""
+        if self.broken:
+            raise LabError(self.broken)
+        image = self.images.get(job) or PreparedImage(broken=f"no image was made for {job}")
+        if image.broken:
+            raise LabError(image.broken)
+        return image
+
     def write(self, directory: Path) -> None:
-        """Save it in the flight's directory; whole or not at all."""
-        path = directory / PREPARED
-        temporary = path.with_suffix(".new")
-        temporary.write_text(self.model_dump_json(indent=1), encoding="utf-8")
-        temporary.replace(path)
+        """Save it in the flight's directory, whole or not at all; `LabError` when it can't be."""
+        try:
+            write_atomically(directory / PREPARED, self.model_dump_json(indent=1))
+        except OSError as error:
+            msg = f"cannot write {directory / PREPARED}: {error.strerror or error}"
+            raise LabError(msg) from error
 
     @classmethod
     def read(cls, directory: Path) -> Prepared:

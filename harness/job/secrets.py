@@ -15,6 +15,7 @@ from harness.console.secret import Secret
 from harness.errors import LabError
 from harness.guest.identity import make_password
 from harness.remote.keys import load_public, make_keypair
+from harness.results.layout import safe_name
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,24 @@ class FlightSecrets:
 
     @classmethod
     def make(cls, flight_id: str) -> FlightSecrets:
-        """New ones for a flight."""
-        directory = cache_root() / "flights" / flight_id
-        directory.mkdir(parents=True, mode=0o700)
-        made = cls(directory)
-        make_keypair(made.user_key, comment=flight_id)
+        """New ones for a flight; `LabError` when they can't be written."""
+        made = cls.of(flight_id)
         password = make_password()
-        for path, text in ((made._password, password.text), (made._hash, password.hash)):
-            path.touch(mode=0o600)
-            path.write_text(text, encoding="ascii")
+        try:
+            made.directory.mkdir(parents=True, mode=0o700)
+            make_keypair(made.user_key, comment=flight_id)
+            for path, text in ((made._password, password.text), (made._hash, password.hash)):
+                path.touch(mode=0o600)
+                path.write_text(text, encoding="ascii")
+        except OSError as error:
+            msg = f"cannot keep the flight's key and password in {made.directory}: "
+            raise LabError(msg + (error.strerror or str(error))) from error
         return made
+
+    @classmethod
+    def of(cls, flight_id: str) -> FlightSecrets:
+        """Those of a flight, wherever it is run; nothing is made."""
+        return cls(cache_root() / "flights" / safe_name(flight_id))
 
     @property
     def user_key(self) -> Path:

@@ -13,16 +13,21 @@ from harness.xen.domain import Bounds, Domain
 VOLUME_TIMEOUT = timedelta(minutes=2)
 
 
-def remove_guest(host: XenHost, domain: Domain | None, volume: str) -> None:
-    """End *domain* and remove *volume*; well if either is gone already.
+def remove_guest(host: XenHost, name: str, domain: Domain | None, volume: str) -> None:
+    """End the domain *name* and remove *volume*; well if either is gone already.
 
-    The volume is tried even if the domain would not go: it may well be free. `LabError`
-    says all that went wrong.
+    *domain* is None when nobody knows whether it was made: xl is then asked for it. The
+    volume is tried even if the domain would not go: it may well be free. `LabError` says
+    all that went wrong.
     """
     problems: list[LabError] = []
-    if domain:
-        bounds = Bounds().scaled(max(1.0, host.timeout_factor))
-        problems += domain.teardown(graceful=False, bounds=bounds).errors
+    try:
+        domain = domain or host.xl.find(name)
+        if domain:
+            bounds = Bounds().scaled(max(1.0, host.timeout_factor))
+            problems += domain.teardown(graceful=False, bounds=bounds).errors
+    except LabError as error:
+        problems.append(error)
     try:
         host.volumes.remove(volume, Deadline.after(VOLUME_TIMEOUT))
     except LabError as error:

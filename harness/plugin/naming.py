@@ -1,12 +1,14 @@
-"""From a pytest node to a job and a step, and back."""
+"""From a pytest node to a job and a step."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 SUITES = "suites"
-_NODE = re.compile(r"::test_(?P<step>\w+)\[(?P<job>[^\[\]]+)\](?:@.*)?$")
+# The scheduler of `--dist loadgroup` appends "@group".
+_NODE = re.compile(r"::test_(?P<step>\w+)\[(?P<parameters>.*)\](?:@[^\]]*)?$", re.DOTALL)
 
 
 def testid_of(function_name: str) -> str:
@@ -14,19 +16,26 @@ def testid_of(function_name: str) -> str:
     return function_name.removeprefix("test_").replace("_", "-")
 
 
-def split_nodeid(nodeid: str) -> tuple[str, str] | None:
-    """Job and testid of a node id such as ``suites/boot/test_boot.py::test_x[JOB]``.
+def split_nodeid(nodeid: str, jobs: Iterable[str]) -> tuple[str, str] | None:
+    """Job and testid of a node such as ``suites/boot/test_boot.py::test_x[JOB]``.
 
-    None for a node that is no step of a job. xdist may append ``@group``.
+    A step's own parameters follow the job, and end its testid as in osstest:
+    ``test_guest_saverestore[JOB-2]`` is ``guest-saverestore.2``. None for a node that is no
+    step of any of *jobs*.
     """
     match = _NODE.search(nodeid)
-    return (match["job"], testid_of(match["step"])) if match else None
+    if not match:
+        return None
+    parameters = match["parameters"]
+    mine = [job for job in jobs if f"{parameters}-".startswith(f"{job}-")]
+    if not mine:
+        return None
+    job = max(mine, key=len)
+    own = parameters[len(job) + 1 :]
+    return job, testid_of(match["step"]) + (f".{own}" if own else "")
 
 
 def suite_of(path: Path) -> str | None:
-    """The suite that a test file belongs to: the folder below ``suites``."""
-    parts = path.parts
-    for index, part in enumerate(parts[:-2]):
-        if part == SUITES and index == len(parts) - 3:
-            return parts[index + 1]
-    return None
+    """The suite that a test file belongs to: ``suites/SUITE/test_x.py``."""
+    parts = path.parts[-3:]
+    return parts[1] if len(parts) == 3 and parts[0] == SUITES else None

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
-from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from harness.errors import UsageError
-from harness.flight.axes import Keep, choose
-from harness.flight.find import hosts_file, resolve_flight
-from harness.flight.inventory import load_hosts
-from harness.flight.loader import load_flight
-from harness.flight.plan import Plan, from_json, make_plan
+
+if TYPE_CHECKING:
+    from harness.flight.plan import Plan
+
+PLAN: pytest.StashKey[Plan | None] = pytest.StashKey()
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -31,7 +29,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption("--host", metavar="NAME", help="a host of hosts.yaml to run on")
     group.addoption(
         "--keep",
-        default=Keep.NEVER,
+        default="never",
         metavar="WHEN",
         help="leave guests behind: never (default), on-failure or always",
     )
@@ -42,39 +40,43 @@ def add_options(parser: pytest.Parser) -> None:
         help="stretch all timeouts by this instead of the host's own factor",
     )
     group.addoption("--plan", metavar="FILE", help="run a plan made by `xenflight plan --json`")
-    group.addoption("--live", action="store_true", dest="xenflight_live", help=pytest_hidden())
 
 
-def pytest_hidden() -> str:
-    """The help text that keeps an option out of the help."""
-    import argparse
-
-    return argparse.SUPPRESS
-
-
-def plan_from_options(config: pytest.Config) -> Plan | None:
-    """The plan that the command line asks for; None when it asks for none.
+def plan_of(config: pytest.Config) -> Plan | None:
+    """The plan that the command line asks for, always the same; None when it asks for none.
 
     `UsageError` for whatever is wrong with it.
     """
+    if PLAN not in config.stash:
+        config.stash[PLAN] = _plan(config)
+    return config.stash[PLAN]
+
+
+def _plan(config: pytest.Config) -> Plan | None:
+    # Imported only now: other projects' tests must not pay for what they don't use.
     file, flight = config.getoption("--plan"), config.getoption("--flight")
     if file:
+        from harness.flight.plan import from_json
+
         try:
             return from_json(Path(file).read_text(encoding="utf-8"))
-        except OSError as error:
-            msg = f"can't read the plan {file}: {error.strerror}"
+        except (OSError, UnicodeDecodeError) as error:
+            msg = f"can't read the plan {file}: {getattr(error, 'strerror', error)}"
             raise UsageError(msg) from error
     if not flight:
         return None
-    path = resolve_flight(flight)
-    plan = make_plan(
-        load_flight(path),
-        load_hosts(hosts_file(path)),
-        now=datetime.now(UTC),
-        token=secrets.token_hex(3),
+    from harness.flight.axes import Keep, choose
+    from harness.flight.build import build_plan
+
+    try:
+        keep = choose(Keep, config.getoption("--keep"))
+    except ValueError as error:
+        msg = f"--keep: {error}"
+        raise UsageError(msg) from error
+    return build_plan(
+        flight,
         only=config.getoption("--only"),
         host=config.getoption("--host"),
-        keep=choose(Keep, config.getoption("--keep")),
+        keep=keep,
+        timeout_factor=config.getoption("--timeout-factor"),
     )
-    factor = config.getoption("--timeout-factor")
-    return replace(plan, host=replace(plan.host, timeout_factor=factor)) if factor else plan

@@ -9,7 +9,7 @@ from _pytest.outcomes import Skipped
 
 from harness.errors import GuestFailure, XenflightError
 from harness.results.model import StepResult
-from harness.status import Status
+from harness.status import Status, worst
 from harness.steps import StepRecord
 
 PROPERTY = "xenflight-step"
@@ -17,6 +17,11 @@ PROPERTY = "xenflight-step"
 JOB_PROPERTY = "xenflight-job"
 """Carries what is known of a job once it is over."""
 TEARDOWN = "teardown"
+
+
+def why_blocked(culprit: StepResult) -> str:
+    """What a blocked step says of the step that did not pass."""
+    return f"{culprit.testid} did not pass ({culprit.status})"
 
 
 class BlockedStep(Skipped):
@@ -28,7 +33,7 @@ class BlockedStep(Skipped):
     @classmethod
     def by(cls, culprit: StepResult) -> BlockedStep:
         """Blocked by *culprit*, which it cites."""
-        return cls(f"blocked: {culprit.testid} did not pass ({culprit.status})")
+        return cls(f"blocked: {why_blocked(culprit)}")
 
 
 def step_result(record: StepRecord, call: pytest.CallInfo[None]) -> StepResult:
@@ -65,7 +70,8 @@ def judge(error: BaseException) -> tuple[Status, str]:
             return Status.ABORTED, "interrupted by the operator"
         case BaseExceptionGroup():
             judged = [judge(one) for one in error.exceptions]
-            return judged[0][0], "; ".join(reason for _, reason in judged)
+            status = worst(status for status, _ in judged)
+            return status, "; ".join(reason for _, reason in judged)
         case _:
             return Status.BROKEN, f"{type(error).__name__}: {_first_line(error)}"
 

@@ -2,55 +2,63 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from collections.abc import Generator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import __version__
-from harness.flight.plan import Plan, to_json
-from harness.job.flight import FlightRun
+from harness.errors import LabError, XenflightError
+from harness.flight.plan import to_json
+from harness.job.lab import FlightKeeper
 from harness.job.prepared import JobFacts
-from harness.plugin.naming import split_nodeid
-from harness.plugin.outcome import JOB_PROPERTY, PROPERTY
-from harness.plugin.state import state_of
-from harness.plugin.view import View, make_view
-from harness.remote.command import Command
-from harness.remote.local import LocalRunner
+from harness.plugin.guests import LastWords
+from harness.plugin.header import flight_header
+from harness.plugin.outcome import JOB_PROPERTY, PROPERTY, why_blocked
+from harness.plugin.signals import terminate_like_interrupt
+from harness.plugin.state import FlightState
+from harness.plugin.steps import LAST_WORDS, FlightSteps, planned_steps
+from harness.plugin.view import PlainPytest, View
 from harness.report.junit import write_junit
 from harness.report.summary import summary_text
-from harness.results.events import FlightHeader, PlannedJob
 from harness.results.model import StepResult
-from harness.results.provenance import describe_revision
 from harness.results.recorder import FlightRecorder
-from harness.status import EXIT_CODES, EXIT_NOTHING_RAN, Status
+from harness.results.rules import HARMLESS
+from harness.status import EXIT_BUG, EXIT_CODES, EXIT_NOTHING_RAN, EXIT_USAGE, Status
 
-INTERRUPTED = (pytest.ExitCode.INTERRUPTED,)
+CRASHED = "???"
+"""What xdist calls the phase in which a worker died."""
 
 
 class FlightSession:
     """Lives in the controller only; hears of every step from the workers' reports."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        state = state_of(config)
-        assert state is not None
+    NAME = "xenflight-session"
+
+    def __init__(self, config: pytest.Config, state: FlightState) -> None:
         self._config = config
         self._state = state
+        self._steps: dict[str, list[str]] = {}
         self._recorder: FlightRecorder | None = None
-        self._view: View | None = None
-        self._run: FlightRun | None = None
-        self._ended = False
+        self._view: View = PlainPytest(config)
+        self._keeper: FlightKeeper | None = None
+        self._interrupts = 0
+        self._uncollected = False
+        self._bug = ""
+        # CI systems end jobs with SIGTERM, on which Python would just die.
+        config.add_cleanup(terminate_like_interrupt())
 
     # -- before the first step ---------------------------------------------------------
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """A suite that can't be imported: no job of the flight shall run without the others."""
+        self._uncollected = self._uncollected or report.failed
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Without xdist: everything is collected now."""
-        if not self._under_xdist():
+        if not self._under_xdist() and not self._uncollected:
             self._begin([item.nodeid for item in session.items])
         return (yield)
 
@@ -58,107 +66,167 @@ class FlightSession:
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:  # noqa: ANN401
         """With xdist: the first worker has collected; no step is given out before all have."""
         del node
+        if self._uncollected:
+            pytest.exit("a suite could not be collected", returncode=EXIT_USAGE)
         self._begin(ids)
 
     def _begin(self, nodeids: Sequence[str]) -> None:
-        steps = planned_steps(self._state.plan, nodeids)
+        steps = planned_steps(self._state, nodeids)
         if self._recorder or not any(steps.values()):
             return
+        self._steps = steps
         plan, files = self._state.plan, self._state.files
-        self._recorder = FlightRecorder(files.path, self._header(plan, steps))
-        files.plan.write_text(to_json(plan), encoding="utf-8")
-        self._view = make_view(self._config, steps, live=self._state.live)
+        with _or_end():
+            self._recorder = FlightRecorder(files.path, flight_header(self._state, steps))
+            files.plan.write_text(to_json(plan), encoding="utf-8")
+        view = self._config.hook.pytest_xenflight_view(config=self._config, steps=steps)
+        self._view = view or self._view
         self._view.note(f"flight {plan.flight_id}")
-        self._run = FlightRun(plan, files.path, self._recorder, self._view.working)
-        self._run.prepare()
-
-    def _header(self, plan: Plan, steps: dict[str, list[str]]) -> FlightHeader:
-        jobs = tuple(
-            PlannedJob(
-                name=job.name,
-                suite=job.suite,
-                dist=job.dist,
-                arch=job.arch,
-                virt=job.virt,
-                boot=job.boot,
-                steps=tuple(steps[job.name]),
-                runvars=job_runvars(job),
-                console_log=self._state.files.relative(self._state.files.job(job.name).console_log),
-            )
-            for job in plan.jobs
-            if steps[job.name]
-        )
-        return FlightHeader(
-            flight_id=plan.flight_id,
-            flight=plan.flight,
-            started=datetime.now(UTC),
-            harness_version=__version__,
-            revision=describe_revision(LocalRunner(), Path(__file__).parent),
-            command=command_line(),
-            jobs=jobs,
-        )
+        lab = FlightSteps.of(self._config).lab
+        self._keeper = lab.flight(plan, files.path, self._recorder, self._view.working)
+        try:
+            self._keeper.prepare()
+        except XenflightError as error:
+            self._recorder.problem(str(error))
 
     # -- while it runs -----------------------------------------------------------------
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """A step begins, here or on a worker."""
-        found = split_nodeid(nodeid)
-        if found and self._recorder and self._view:
-            self._recorder.step_started(*found)
+        found = self._state.step_of(nodeid)
+        if found and self._recorder:
+            with _or_end():
+                self._recorder.step_started(*found)
             self._view.step_started(*found)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A step ended, here or on a worker."""
-        found = split_nodeid(report.nodeid)
-        if not found or not self._recorder or not self._view:
+        found = self._state.step_of(report.nodeid)
+        if not found or not self._recorder:
             return
+        job, testid = found
         properties = dict(report.user_properties)
-        if PROPERTY in properties:
-            step = StepResult.model_validate_json(str(properties[PROPERTY]))
-        elif report.failed and report.when not in {"setup", "call", "teardown"}:
-            # xdist's own report of a step whose worker died.
-            step = StepResult(testid=found[1], status=Status.BROKEN, reason=str(report.longrepr))
-        else:
-            step = None
-        if step:
-            self._recorder.step_finished(found[0], step)
-            self._view.step_finished(found[0], step)
-        if JOB_PROPERTY in properties:
-            facts = JobFacts.model_validate_json(str(properties[JOB_PROPERTY]))
-            self._recorder.job_ended(
-                found[0], kept=facts.kept, waits=facts.waits, runvars=facts.runvars
-            )
-            if facts.kept and self._run:
-                self._view.note(self._run.how_to_reach(found[0], facts))
+        with _or_end():
+            if report.when == CRASHED:
+                self._worker_died(job, testid, str(report.longrepr))
+            if PROPERTY in properties:
+                self._step_ended(job, StepResult.model_validate_json(str(properties[PROPERTY])))
+            if JOB_PROPERTY in properties:
+                self._job_ended(job, JobFacts.model_validate_json(str(properties[JOB_PROPERTY])))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401
+        """A worker ends, in good order if it has last words."""
+        text = (getattr(node, "workeroutput", None) or {}).get(LAST_WORDS)
+        if text and self._recorder:
+            self._take(LastWords.model_validate_json(text))
+
+    def _step_ended(self, job: str, step: StepResult) -> None:
+        assert self._recorder
+        if step.testid in self._steps[job] and step.status not in HARMLESS:
+            self._state.culprits.setdefault(job, step)
+        self._recorder.step_finished(job, step)
+        self._view.step_finished(job, step)
+
+    def _worker_died(self, job: str, testid: str, said: str) -> None:
+        """It took the job's guest along: the steps still to come can't run anywhere."""
+        reason = said.strip().splitlines()[0] if said.strip() else "the worker died"
+        crash = StepResult(testid=testid, status=Status.BROKEN, reason=reason)
+        self._step_ended(job, crash)
+        steps = self._steps[job]
+        for later in steps[steps.index(testid) + 1 :]:
+            blocked = StepResult(testid=later, status=Status.BLOCKED, reason=why_blocked(crash))
+            self._step_ended(job, blocked)
+        self._job_ended(job, JobFacts())
+
+    def _job_ended(self, job: str, facts: JobFacts) -> None:
+        assert self._recorder
+        self._recorder.job_ended(job, kept=facts.kept, waits=facts.waits, runvars=facts.runvars)
+        if facts.kept and self._keeper:
+            self._view.note(self._keeper.how_to_reach(job, facts))
+
+    def _take(self, words: LastWords) -> None:
+        assert self._recorder
+        for job, facts in words.facts.items():
+            self._job_ended(job, facts)
+        for problem in words.problems:
+            self._recorder.problem(problem)
 
     # -- when it is over ---------------------------------------------------------------
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_sessionfinish(
-        self, session: pytest.Session, exitstatus: int
-    ) -> Generator[None, object, object]:
-        """Workers and fixtures are gone after the yield: clean up, judge, write reports."""
-        result = yield
-        if self._recorder and not self._ended:
-            self._ended = True
-            session.exitstatus = self._finish(interrupted=exitstatus in INTERRUPTED)
-        elif not self._recorder and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
-            session.exitstatus = EXIT_NOTHING_RAN
-        return result
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Ctrl-C, a signal, or `pytest.exit`; not pytest's own end after bad collection."""
+        if not isinstance(excinfo.value, pytest.Session.Interrupted):
+            self._interrupts += 1
 
-    def _finish(self, *, interrupted: bool) -> int:
-        assert self._recorder is not None
-        assert self._view is not None
-        if self._run:
-            self._run.finish()
-        flight = self._recorder.finish(Status.ABORTED if interrupted else None)
-        write_junit(flight, self._state.files.junit)
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """A bug, ours or a plugin's."""
+        self._bug = excinfo.exconly()
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Workers and fixtures are gone after the yield: clean up, judge, write reports.
+
+        The innermost wrapper, so that pytest prints its summary after that.
+        """
+        try:
+            return (yield)
+        except KeyboardInterrupt:
+            self._interrupts += 1
+            return None
+        finally:
+            if self._recorder:
+                session.exitstatus = self._finish(self._recorder)
+            else:
+                session.exitstatus = self._never_began(session.exitstatus)
+                _remove_empty(self._state.files.allure)
+
+    def _never_began(self, status: int) -> int:
+        if self._uncollected:
+            return EXIT_USAGE
+        if self._interrupts and status == pytest.ExitCode.INTERRUPTED:
+            return EXIT_CODES[Status.ABORTED]
+        return EXIT_NOTHING_RAN if status == pytest.ExitCode.NO_TESTS_COLLECTED else status
+
+    def _finish(self, recorder: FlightRecorder) -> int:
+        try:
+            try:
+                self._take(FlightSteps.of(self._config).last_words)
+            finally:
+                self._clean_up(recorder)
+            if self._bug:
+                recorder.problem(f"the harness broke down: {self._bug}")
+            flight = recorder.finish(Status.ABORTED if self._interrupts else None)
+            write_junit(flight, self._state.files.junit)
+        except (XenflightError, OSError) as error:
+            # Results can't be written, which is what all else would be told by.
+            self._view.note(f"broken: {error}")
+            return EXIT_CODES[Status.BROKEN]
         self._view.finish(flight, self._shown_directory())
-        return EXIT_CODES[flight.status]
+        return EXIT_BUG if self._bug else EXIT_CODES[flight.status]
+
+    def _clean_up(self, recorder: FlightRecorder) -> None:
+        """Leave the host clean, unless a second Ctrl-C says that nobody wants to wait for it."""
+        if not self._keeper:
+            return
+        try:
+            while self._interrupts < 2:
+                try:
+                    self._keeper.sweep(aborted=self._interrupts > 0)
+                    return
+                except XenflightError as error:
+                    recorder.problem(str(error))
+                    return
+                except KeyboardInterrupt:
+                    self._interrupts += 1
+            host = self._state.plan.host.name
+            recorder.problem(f"not cleaned up; the next flight on {host} does it, or: reap")
+        finally:
+            self._keeper.close()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say in words how the flight went, under pytest's own output."""
-        if self._recorder and not self._state.live:
+        if self._recorder:
             width = terminalreporter._tw.fullwidth
             terminalreporter.section("flight")
             terminalreporter.write_line(
@@ -171,33 +239,20 @@ class FlightSession:
         return path.relative_to(here) if path.is_relative_to(here) else path
 
     def _under_xdist(self) -> bool:
-        return bool(self._config.getoption("numprocesses", None)) or bool(
-            self._config.getoption("tx", None)
-        )
+        return bool(self._config.getoption("tx", None))
 
 
-def planned_steps(plan: Plan, nodeids: Sequence[str]) -> dict[str, list[str]]:
-    """For each job of *plan*, in order, the testids that were collected for it."""
-    steps: dict[str, list[str]] = {job.name: [] for job in plan.jobs}
-    for nodeid in nodeids:
-        found = split_nodeid(nodeid)
-        if found and found[0] in steps:
-            steps[found[0]].append(found[1])
-    return steps
+@contextmanager
+def _or_end() -> Iterator[None]:
+    """Results that can't be written end the flight: nobody would hear of the rest of it."""
+    try:
+        yield
+    except (LabError, OSError) as error:
+        pytest.exit(str(error), returncode=EXIT_CODES[Status.BROKEN])
 
 
-def job_runvars(job: Any) -> dict[str, str]:  # noqa: ANN401
-    """The runvars that the flight file gives: osstest's ``definition``."""
-    return {
-        "memory": str(job.memory),
-        "vcpus": str(job.vcpus),
-        "disk": str(job.disk),
-        "kernel_args": job.kernel_args,
-        "packages": " ".join(job.packages),
-    }
-
-
-def command_line() -> str:
-    """The command that is running, to paste into a shell."""
-    program = os.environ.get("XENFLIGHT_COMMAND", Path(sys.argv[0]).name)
-    return str(Command((program, *sys.argv[1:])))
+def _remove_empty(directory: Path) -> None:
+    """Allure makes its directory before anyone knows whether there is anything to put in."""
+    with suppress(OSError):
+        for path in (directory, *directory.parents[:3]):
+            path.rmdir()

@@ -1,16 +1,19 @@
-"""What the plugin remembers about one pytest session, under typed keys."""
+"""What the plugin remembers about one pytest session, under a typed key."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from harness.flight.model import JobSpec
-from harness.flight.plan import Plan
-from harness.results.layout import FlightDirectory
-from harness.results.model import StepResult
+from harness.plugin.naming import split_nodeid
+
+if TYPE_CHECKING:
+    from harness.flight.plan import Plan
+    from harness.results.layout import FlightDirectory
+    from harness.results.model import StepResult
 
 REPORTS = Path("reports")
 
@@ -21,14 +24,12 @@ class FlightState:
 
     plan: Plan
     files: FlightDirectory
-    live: bool = False
-    """Whether `xenflight run` shows a live view in place of pytest's own output."""
     culprits: dict[str, StepResult] = field(default_factory=dict)
     """For each job its first step that did not pass: what blocks the steps after it."""
 
-    def job(self, name: str) -> JobSpec:
-        """The job called *name*."""
-        return next(job for job in self.plan.jobs if job.name == name)
+    def step_of(self, nodeid: str) -> tuple[str, str] | None:
+        """Job and testid of a node; None when it is no step of this flight."""
+        return split_nodeid(nodeid, (job.name for job in self.plan.jobs))
 
 
 STATE: pytest.StashKey[FlightState] = pytest.StashKey()

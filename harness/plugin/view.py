@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -42,10 +41,9 @@ class View(Protocol):
 class LiveTerminal:
     """`xenflight run`: the live view, then the summary."""
 
-    def __init__(self, steps: Mapping[str, Sequence[str]]) -> None:
-        # pytest's capture takes file descriptor 1 away while a test runs; this one stays.
-        self._console = Console(file=os.fdopen(os.dup(TERMINAL_FD), "w", encoding="utf-8"))
-        self._live = LiveView(self._console, steps)
+    def __init__(self, console: Console, steps: Mapping[str, Sequence[str]]) -> None:
+        self._console = console
+        self._live = LiveView(console, steps)
 
     def working(self, text: str, fraction: float | None = None) -> None:
         """Show it."""
@@ -67,14 +65,13 @@ class LiveTerminal:
         """Take the live view away and print the summary."""
         self._live.close()
         self._console.print(Summary(flight, directory))
-        self._console.file.flush()
 
 
 class PlainPytest:
     """Plain ``pytest``: it shows the steps itself, so only the preparation is said."""
 
     def __init__(self, config: pytest.Config) -> None:
-        self._reporter = config.pluginmanager.get_plugin("terminalreporter")
+        self._config = config
         self._said = ""
 
     def working(self, text: str, fraction: float | None = None) -> None:
@@ -92,17 +89,10 @@ class PlainPytest:
 
     def note(self, text: str) -> None:
         """A line among pytest's own."""
-        if self._reporter:
-            self._reporter.ensure_newline()
-            self._reporter.write_line(f"xenflight: {text}")
+        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        if reporter:
+            reporter.ensure_newline()
+            reporter.write_line(f"xenflight: {text}")
 
     def finish(self, flight: FlightResult, directory: Path) -> None:
         """The summary comes with pytest's."""
-
-
-TERMINAL_FD = 1
-
-
-def make_view(config: pytest.Config, steps: Mapping[str, Sequence[str]], *, live: bool) -> View:
-    """The view for this session."""
-    return LiveTerminal(steps) if live else PlainPytest(config)

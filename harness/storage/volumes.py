@@ -132,6 +132,11 @@ class VolumeManager:
         options = _tag_options("--addtag", tags)
         self._lvm(Command.of("lvchange", "--yes", *options, f"{self._vg}/{name}"))
 
+    def remove_tags(self, name: str, tags: tuple[str, ...]) -> None:
+        """Take tags off a volume; well if it does not carry them."""
+        options = _tag_options("--deltag", tags)
+        self._lvm(Command.of("lvchange", "--yes", *options, f"{self._vg}/{name}"))
+
     def hand_over(self, name: str, *, add: tuple[str, ...], remove: tuple[str, ...]) -> None:
         """Change a volume's tags and make it read-only, all at once or not at all."""
         options = [*_tag_options("--addtag", add), *_tag_options("--deltag", remove)]

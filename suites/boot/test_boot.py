@@ -5,6 +5,8 @@ Every function is a step and its name is the testid; README.md says what each pr
 
 from __future__ import annotations
 
+import pytest
+
 from harness.job import proof
 from harness.job.guest import GuestUnderTest
 
@@ -34,11 +36,13 @@ def test_guest_network(guest: GuestUnderTest) -> None:
     proof.prove_network(guest)
 
 
+@pytest.mark.ends_guest
 def test_guest_shutdown(guest: GuestUnderTest) -> None:
     """Asked to power off it does, in good order, and says so on its console."""
     guest.shut_down()
 
 
+@pytest.mark.ends_guest
 def test_guest_gone(guest: GuestUnderTest) -> None:
     """Nothing of it is left on the host."""
     proof.prove_gone(guest)

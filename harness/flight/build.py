@@ -1,0 +1,42 @@
+"""From what a user asked for to a plan: the same for the command and for plain pytest."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from harness.errors import UsageError
+from harness.flight.axes import Keep
+from harness.flight.find import hosts_file, resolve_flight
+from harness.flight.inventory import load_hosts
+from harness.flight.loader import load_flight
+from harness.flight.plan import Plan, make_plan
+
+
+def build_plan(
+    flight: str,
+    *,
+    only: Sequence[str] = (),
+    host: str | None = None,
+    keep: Keep = Keep.NEVER,
+    timeout_factor: float | None = None,
+) -> Plan:
+    """The plan for *flight*, a name or a file; `UsageError` when it cannot be."""
+    if timeout_factor is not None and timeout_factor <= 0:
+        msg = f"a timeout factor of {timeout_factor:g} leaves no time for anything"
+        raise UsageError(msg)
+    path = resolve_flight(flight)
+    plan = make_plan(
+        load_flight(path),
+        load_hosts(hosts_file(path)),
+        now=datetime.now(UTC),
+        token=secrets.token_hex(3),
+        only=only,
+        host=host,
+        keep=keep,
+    )
+    if timeout_factor is None:
+        return plan
+    return replace(plan, host=replace(plan.host, timeout_factor=timeout_factor))

@@ -1,0 +1,61 @@
+"""The real lab: Xen hosts, reached over SSH."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.flight.plan import Plan
+from harness.host.xenhost import XenHost
+from harness.job.flight import FlightRun
+from harness.job.guest import GuestUnderTest
+from harness.job.prepared import Prepared
+from harness.progress import Progress
+from harness.results.layout import FlightDirectory
+from harness.results.recorder import FlightRecorder
+
+
+class RealLab:
+    """A `harness.job.lab.Lab` of real hosts."""
+
+    def flight(
+        self, plan: Plan, directory: Path, recorder: FlightRecorder, progress: Progress
+    ) -> FlightRun:
+        """See `Lab.flight`."""
+        return FlightRun(plan, directory, recorder, progress)
+
+    def guests(self, plan: Plan, files: FlightDirectory) -> RealGuests:
+        """See `Lab.guests`."""
+        return RealGuests(plan, files)
+
+
+class RealGuests:
+    """The guests of one process, and its one connection to the host."""
+
+    def __init__(self, plan: Plan, files: FlightDirectory) -> None:
+        self._plan = plan
+        self._files = files
+        self._host: XenHost | None = None
+
+    def make(self, job: str) -> GuestUnderTest:
+        """See `GuestMaker.make`."""
+        prepared = Prepared.read(self._files.path)
+        image = prepared.image(job)
+        return GuestUnderTest(
+            spec=next(spec for spec in self._plan.jobs if spec.name == job),
+            plan=self._plan,
+            host=self._connected(prepared),
+            image=image,
+            secrets=prepared.secrets,
+            files=self._files.job(job),
+        )
+
+    def close(self) -> None:
+        """See `GuestMaker.close`."""
+        if self._host:
+            self._host.close()
+            self._host = None
+
+    def _connected(self, prepared: Prepared) -> XenHost:
+        if self._host is None or not self._host.runner.alive:
+            self._host = XenHost.connect(self._plan.host, prepared.endpoint)
+        return self._host

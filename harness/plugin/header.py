@@ -1,0 +1,62 @@
+"""What is known of a flight before it starts, for its results."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from harness import __version__
+from harness.flight.model import JobSpec
+from harness.plugin.state import FlightState
+from harness.remote.command import Command
+from harness.remote.local import LocalRunner
+from harness.results.events import FlightHeader, PlannedJob
+from harness.results.provenance import describe_revision
+
+
+def flight_header(state: FlightState, steps: Mapping[str, Sequence[str]]) -> FlightHeader:
+    """The header of this flight; *steps* are the testids of each job that were collected."""
+    jobs = tuple(
+        PlannedJob(
+            name=job.name,
+            suite=job.suite,
+            dist=job.dist,
+            arch=job.arch,
+            virt=job.virt,
+            boot=job.boot,
+            steps=tuple(steps[job.name]),
+            runvars=job_runvars(job),
+            console_log=state.files.relative(state.files.job(job.name).console_log),
+        )
+        for job in state.plan.jobs
+        if steps[job.name]
+    )
+    return FlightHeader(
+        flight_id=state.plan.flight_id,
+        flight=state.plan.flight,
+        started=datetime.now(UTC),
+        harness_version=__version__,
+        revision=describe_revision(LocalRunner(), Path(__file__).parent),
+        command=command_line(),
+        jobs=jobs,
+    )
+
+
+def job_runvars(job: JobSpec) -> dict[str, str]:
+    """The runvars that the flight file gives: osstest's ``definition``."""
+    return {
+        "memory": str(job.memory),
+        "vcpus": str(job.vcpus),
+        "disk": str(job.disk),
+        "kernel_args": job.kernel_args,
+        "packages": " ".join(job.packages),
+    }
+
+
+def command_line() -> str:
+    """The command that is running, to paste into a shell."""
+    program = os.environ.get("XENFLIGHT_COMMAND", Path(sys.argv[0]).name)
+    return str(Command((program, *sys.argv[1:])))

@@ -1,0 +1,192 @@
+"""What every process of a flight does: order its steps, run them, tell what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from typing import Self
+
+import pytest
+
+from harness.errors import XenflightError
+from harness.flight.axes import Keep
+from harness.job.lab import Lab
+from harness.plugin.guests import Guests, LastWords
+from harness.plugin.naming import suite_of
+from harness.plugin.outcome import (
+    JOB_PROPERTY,
+    PROPERTY,
+    TEARDOWN,
+    BlockedStep,
+    step_result,
+)
+from harness.plugin.state import FlightState, is_worker
+from harness.results.rules import HARMLESS
+from harness.steps import StepRecord
+
+RECORD: pytest.StashKey[StepRecord] = pytest.StashKey()
+LAST_OF_JOB: pytest.StashKey[bool] = pytest.StashKey()
+LAST_WORDS = "xenflight_last_words"
+"""Under this name a worker's `LastWords` come to the controller."""
+
+
+class FlightSteps:
+    """Registered in the controller and in xdist's workers, if there is a flight."""
+
+    NAME = "xenflight-steps"
+
+    def __init__(self, config: pytest.Config, state: FlightState) -> None:
+        self._config = config
+        self._state = state
+        self._guests: Guests | None = None
+        self._lab: Lab | None = None
+        self.last_words = LastWords()
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> Self:
+        """That of this session, which must have a flight."""
+        found = config.pluginmanager.get_plugin(cls.NAME)
+        assert isinstance(found, cls)
+        return found
+
+    @property
+    def lab(self) -> Lab:
+        """Where the guests live."""
+        if self._lab is None:
+            self._lab = self._config.hook.pytest_xenflight_lab(config=self._config)
+        if self._lab is None:
+            from harness.job.real import RealLab
+
+            self._lab = RealLab()
+        return self._lab
+
+    @property
+    def guests(self) -> Guests:
+        """The guests of this process."""
+        if self._guests is None:
+            maker = self.lab.guests(self._state.plan, self._state.files)
+            self._guests = Guests(maker, self._state.plan.keep)
+        return self._guests
+
+    # -- collecting --------------------------------------------------------------------
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> Generator[None, object, object]:
+        """Job by job, each in its suite's order, whatever others made of it; -k counts."""
+        written = {item: index for index, item in enumerate(items)}
+        result = yield
+        unused = [item for item in items if _is_unused(item)]
+        if unused:
+            config.hook.pytest_deselected(items=unused)
+        jobs = {job.name: index for index, job in enumerate(self._state.plan.jobs)}
+
+        def place(item: pytest.Item) -> tuple[int, int]:
+            found = self._state.step_of(item.nodeid)
+            return jobs[found[0]] if found else -1, written.get(item, len(written))
+
+        items[:] = sorted((item for item in items if not _is_unused(item)), key=place)
+        return result
+
+    # -- running -----------------------------------------------------------------------
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        """A step whose job has failed already is blocked, before any fixture is touched."""
+        found = self._state.step_of(item.nodeid)
+        if not found:
+            return
+        job, testid = found
+        item.stash[RECORD] = StepRecord(job=job, testid=testid)
+        if culprit := self._state.culprits.get(job):
+            raise BlockedStep.by(culprit)
+        if self._state.plan.keep is Keep.ALWAYS and item.get_closest_marker("ends_guest"):
+            pytest.skip("the guest is to be kept")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Tell the guest which step it is used by, so that phases are recorded there."""
+        if record := item.stash.get(RECORD, None):
+            self.guests.at_step(record)
+        return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        """After the last step of a job, tear its guest down: here, where failing can be reported.
+
+        A fixture of a wider scope would be torn down in the set-up of the next job's first step.
+        """
+        try:
+            return (yield)
+        finally:
+            here = self._state.step_of(item.nodeid)
+            then = self._state.step_of(nextitem.nodeid) if nextitem else None
+            if here and (then is None or then[0] != here[0]):
+                item.stash[LAST_OF_JOB] = True
+                self.guests.tear_down(here[0], failed=here[0] in self._state.culprits)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Turn what happened into a step's result, and send it along with the report."""
+        report = yield
+        record = item.stash.get(RECORD, None)
+        if not record:
+            return report
+        if call.when == "teardown":
+            self._report_teardown(item, call, report)
+        elif call.when == "call" or call.excinfo is not None:
+            result = step_result(record, call)
+            if result.status not in HARMLESS:
+                self._state.culprits.setdefault(record.job, result)
+            report.user_properties.append((PROPERTY, result.model_dump_json()))
+            _shorten(report, call)
+        return report
+
+    def _report_teardown(
+        self, item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport
+    ) -> None:
+        """A leftover is a line of its own, never a failure of the step that happened to be last."""
+        job = item.stash[RECORD].job
+        if call.excinfo is not None:
+            own = step_result(StepRecord(job=job, testid=TEARDOWN), call)
+            report.user_properties.append((PROPERTY, own.model_dump_json()))
+            _shorten(report, call)
+        if item.stash.get(LAST_OF_JOB, False):
+            facts = self.guests.facts(job)
+            report.user_properties.append((JOB_PROPERTY, facts.model_dump_json()))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        """After Ctrl-C some guests are still there: each process tears its own down."""
+        if self._guests is None:
+            return
+        self.last_words = self._guests.close()
+        if is_worker(self._config):
+            output = self._config.workeroutput  # type: ignore[attr-defined]
+            output[LAST_WORDS] = self.last_words.model_dump_json()
+
+
+def planned_steps(state: FlightState, nodeids: Sequence[str]) -> dict[str, list[str]]:
+    """For each job of the flight, in order, the testids that were collected for it."""
+    steps: dict[str, list[str]] = {job.name: [] for job in state.plan.jobs}
+    for nodeid in nodeids:
+        if found := state.step_of(nodeid):
+            steps[found[0]].append(found[1])
+    return steps
+
+
+def _shorten(report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:
+    """Our own errors say all there is to say; a traceback through the harness says nothing."""
+    error = call.excinfo.value if call.excinfo else None
+    if isinstance(error, XenflightError):
+        evidence = getattr(error, "evidence", "")
+        report.longrepr = f"{error.status}: {error}" + (f"\n\n{evidence}" if evidence else "")
+
+
+def _is_unused(item: pytest.Item) -> bool:
+    """Whether pytest made a "no jobs" placeholder of it: its suite has no job in this flight."""
+    return suite_of(item.path) is not None and item.nodeid.endswith("[NOTSET]")

@@ -1,0 +1,234 @@
+"""From what happens in a step to its status, the job's, the flight's and the exit code."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.status import Status
+from plugin.project import PV, PVH, Project
+
+ONE = ("--only", "*-pv-*")
+
+EVERY_KIND = [
+    ("assert 1 == 2, 'sums differ'", Status.FAIL, "sums differ", 5),
+    (
+        "raise GuestFailure('it died', phase='kernel', failure_class='kernel-panic', "
+        "evidence='Oops')",
+        Status.FAIL,
+        "it died",
+        5,
+    ),
+    ("raise LabError('the pool is full')", Status.BROKEN, "the pool is full", 4),
+    ("raise RuntimeError('oh')", Status.BROKEN, "RuntimeError: oh", 4),
+    ("raise DeadlineExceeded('slow')", Status.BROKEN, "slow", 4),
+    ("raise Starved('no host')", Status.STARVED, "no host", 6),
+    ("pytest.fail('not so')", Status.FAIL, "not so", 5),
+    ("pytest.skip('no IPv6 here')", Status.SKIP, "no IPv6 here", 0),
+    (
+        "raise ExceptionGroup('two', [AssertionError('a'), LabError('b')])",
+        Status.BROKEN,
+        "a; b",
+        4,
+    ),
+]
+
+
+def suite_with(body: str) -> str:
+    return f"""
+import pytest
+from harness.errors import DeadlineExceeded, GuestFailure, LabError, Starved
+
+def test_guest_create(guest): guest.note("create")
+def test_guest_boot(guest):
+    {body}
+def test_guest_gone(guest): guest.note("gone")
+"""
+
+
+def test_all_is_well(project: Project) -> None:
+    result = project.run()
+    assert result.ret == 0
+    assert set(project.steps(PV).values()) == set(project.steps(PVH).values()) == {Status.PASS}
+    found = project.results
+    assert found["status"] == "pass"
+    assert found["problems"] == []
+    assert found["ended"]
+    job = project.job()
+    assert job["waits"] == {"guest": 1.0}
+    assert job["runvars"]["domain"] == f"fake-{PV}"
+    assert job["runvars"]["memory"] == "512M"
+    assert project.step("guest-boot")["facts"] == {"noted": "boot"}
+
+
+def test_each_guest_goes_after_its_last_step_and_before_the_next_job(project: Project) -> None:
+    project.run()
+    jobs = (PV, PVH)
+    expected = [
+        line
+        for job in jobs
+        for line in (
+            f"make {job}",
+            *(f"note {job} {step}" for step in ("create", "boot", "gone")),
+            f"remove {job}",
+        )
+    ]
+    assert project.did == ["prepare", *expected, "sweep", "close"]
+
+
+@pytest.mark.parametrize(("body", "status", "reason", "code"), EVERY_KIND)
+def test_a_step_that_ends_in(
+    project: Project, body: str, status: Status, reason: str, code: int
+) -> None:
+    project.suite(suite_with(body))
+    result = project.run(*ONE)
+    assert result.ret == code
+    step = project.step("guest-boot")
+    assert Status(step["status"]) is status
+    assert step["reason"].startswith(reason)
+    after = Status.PASS if status is Status.SKIP else Status.BLOCKED
+    assert project.steps()["guest-gone"] is after
+    assert project.did[-3:] == [f"remove {PV}", "sweep", "close"]
+
+
+def test_a_guests_failure_comes_with_its_class_and_evidence(project: Project) -> None:
+    project.suite(suite_with(EVERY_KIND[1][0]))
+    result = project.run(*ONE)
+    step = project.step("guest-boot")
+    assert (step["phase"], step["failure_class"], step["evidence"]) == (
+        "kernel",
+        "kernel-panic",
+        "Oops",
+    )
+    result.stdout.fnmatch_lines(["fail: it died", "*Oops"])
+    assert "steps.py" not in str(result.stdout), "a traceback through the harness says nothing"
+
+
+def test_a_blocked_step_cites_the_culprit(project: Project) -> None:
+    project.suite(suite_with("assert 0"))
+    project.run(*ONE)
+    assert project.step("guest-gone")["reason"] == "guest-boot did not pass (fail)"
+    assert f"note {PV} gone" not in project.did
+
+
+def test_a_failing_fixture_of_the_suite_is_the_steps_own(project: Project) -> None:
+    project.suite(
+        """
+        import pytest
+        from harness.errors import GuestFailure
+        @pytest.fixture
+        def prompt(guest): raise GuestFailure("no prompt", phase="login", failure_class="silent")
+        def test_guest_boot(prompt): pass
+        def test_guest_gone(guest): pass
+        """
+    )
+    assert project.run(*ONE).ret == 5
+    assert project.step("guest-boot")["failure_class"] == "silent"
+    assert project.steps()["guest-gone"] is Status.BLOCKED
+
+
+def test_a_job_that_fails_does_not_block_another(project: Project) -> None:
+    project.suite(suite_with(f"assert '{PVH}' in guest.step.job"))
+    assert project.run().ret == 5
+    assert project.job(PV)["status"] == "fail"
+    assert project.job(PVH)["status"] == "pass"
+
+
+def test_all_steps_skipped_is_nothing_run(project: Project) -> None:
+    project.suite("import pytest\n\ndef test_guest_boot(guest): pytest.skip('not today')\n")
+    assert project.run(*ONE).ret == 3
+    assert project.results["status"] == "skip"
+
+
+def test_a_lab_that_cannot_be_prepared_breaks_the_first_step_of_every_job(
+    project: Project,
+) -> None:
+    project.lab("broken='rack does not answer'")
+    assert project.run().ret == 4
+    for job in (PV, PVH):
+        assert list(project.steps(job).values()) == [Status.BROKEN, Status.BLOCKED, Status.BLOCKED]
+        assert project.step("guest-create", job)["reason"] == "rack does not answer"
+    assert project.did == ["prepare", "sweep", "close"]
+
+
+def test_an_image_that_cannot_be_had_breaks_only_its_job(project: Project) -> None:
+    project.lab(f"broken_images={{'{PV}': 'the mirror is down'}}")
+    assert project.run().ret == 4
+    assert project.step("guest-create")["reason"] == "the mirror is down"
+    assert project.job(PVH)["status"] == "pass"
+    assert project.job(PV)["waits"] == {}, "a job without a guest has facts, too"
+
+
+def test_what_cannot_be_removed_is_a_line_of_its_own(project: Project) -> None:
+    project.lab(f"stuck={{'{PV}': 'LV in use'}}")
+    result = project.run()
+    assert result.ret == 4
+    assert list(project.steps().items())[-2:] == [
+        ("guest-gone", Status.PASS),
+        ("teardown", Status.BROKEN),
+    ]
+    assert project.step("teardown")["reason"] == "LV in use"
+    assert project.job(PVH)["status"] == "pass", "the next job does not suffer from it"
+    assert [p for p in project.results["problems"] if PV in p], "the sweep found it"
+    assert project.did.index(f"stuck {PV}") < project.did.index(f"make {PVH}")
+
+
+@pytest.mark.parametrize("when", ["always", "on-failure", "never"])
+@pytest.mark.parametrize("well", [True, False])
+def test_keep(project: Project, when: str, well: bool) -> None:
+    project.suite(
+        f"""
+        import pytest
+        def test_guest_boot(guest): assert {well}
+        @pytest.mark.ends_guest
+        def test_guest_gone(guest): pass
+        """
+    )
+    result = project.run(*ONE, "--keep", when)
+    kept = when == "always" or (when == "on-failure" and not well)
+    assert (f"keep {PV}" in project.did) is kept
+    assert (f"remove {PV}" in project.did) is not kept
+    assert project.job()["kept"] is kept
+    assert (f"kept: {PV} is fake-{PV}" in str(result.stdout)) is kept
+    if well:
+        ended = Status.SKIP if when == "always" else Status.PASS
+        assert project.steps()["guest-gone"] is ended
+
+
+def test_steps_that_were_deselected_are_no_steps_of_the_job(project: Project) -> None:
+    assert project.run(*ONE, "-k", "create or gone").ret == 0
+    assert list(project.steps()) == ["guest-create", "guest-gone"]
+
+
+def test_nothing_selected_is_nothing_run(project: Project) -> None:
+    assert project.run("-k", "nosuchstep").ret == 3
+    assert project.did == []
+    assert not (project.path / "reports").exists()
+
+
+def test_stopping_at_the_first_failure_aborts_what_has_not_run(project: Project) -> None:
+    project.suite(suite_with("assert 0"))
+    assert project.run("-x").ret == 130
+    assert project.job(PV)["status"] == "fail"
+    assert project.job(PVH)["status"] == "aborted"
+    assert f"remove {PV}" in project.did
+
+
+def test_a_suite_that_cannot_be_imported(project: Project) -> None:
+    project.suite("import nothing_of_that_name\n")
+    result = project.run()
+    assert result.ret == 2
+    result.stdout.fnmatch_lines(["*No module named 'nothing_of_that_name'*"])
+    assert project.did == []
+
+
+def test_a_bug_of_ours_is_told_as_one_and_nothing_is_left(project: Project) -> None:
+    project.suite(SUITE_AND_BUG)
+    project.write("bug.py", BUG)
+    project.pytester.syspathinsert()
+    assert project.run(*ONE, "-p", "bug").ret == 1
+    assert "the harness broke down: RuntimeError: a bug" in project.results["problems"]
+    assert project.did[-2:] == ["sweep", "close"]
+
+
+SUITE_AND_BUG = "def test_guest_boot(guest): guest.note('boot')\n"
+BUG = "def pytest_runtest_logfinish():\n    raise RuntimeError('a bug')\n"
