@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -16,10 +16,12 @@ from harness.errors import LabError
 KEY_LENGTH = 16
 
 
-def cache_root() -> Path:
-    """``$XDG_CACHE_HOME/xenflight``, by default ``~/.cache/xenflight``."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "xenflight"
+def cache_root(environ: Mapping[str, str] = os.environ) -> Path:
+    """``$XDG_CACHE_HOME/xenflight``, by default ``~/.cache/xenflight``; not made here."""
+    base = environ.get("XDG_CACHE_HOME", "")
+    # The XDG base directory rules say that a relative path there is to be ignored.
+    root = Path(base) if base.startswith("/") else Path.home() / ".cache"
+    return root / "xenflight"
 
 
 def content_key(*parts: str | bytes) -> str:

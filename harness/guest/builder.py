@@ -16,6 +16,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
+from harness.cache import cache_root
 from harness.errors import CommandFailed, LabError
 from harness.guest import customise, manifest
 from harness.guest.cache import IMAGE, MANIFEST, Image, ImageCache
@@ -23,16 +24,14 @@ from harness.guest.extents import data_extents
 from harness.guest.mmdebstrap import (
     END,
     BuildProgress,
-    Progress,
     in_user_namespace,
     mmdebstrap_command,
     mode,
-    no_progress,
 )
 from harness.guest.spec import ImageSpec, content_key
-from harness.mirror.cachedir import cache_dir
 from harness.mirror.mirror import Mirror, source_line
 from harness.mirror.probe import MirrorSnapshot
+from harness.progress import Progress, silent
 from harness.remote.command import DEFAULT_TIMEOUT, Command, CommandResult
 
 BUILD_TIMEOUT = timedelta(minutes=20)
@@ -107,11 +106,9 @@ class ImageBuilder:
 
     def __init__(self, runner: LineRunner, *, root: Path | None = None) -> None:
         self._runner = runner
-        self.cache = ImageCache(root or cache_dir() / "images", self._remove)
+        self.cache = ImageCache(root or cache_root() / "images", self._remove)
 
-    def ensure(
-        self, spec: ImageSpec, packages: Packages, on_progress: Progress = no_progress
-    ) -> Image:
+    def ensure(self, spec: ImageSpec, packages: Packages, on_progress: Progress = silent) -> Image:
         """The image for *spec* from this state of the mirror, built if it is not there.
 
         `LabError` when it cannot be built; then nothing is left that counts as an image.

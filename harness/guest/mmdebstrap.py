@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from harness.guest import customise
 from harness.guest.spec import ImageSpec
+from harness.progress import Progress
 from harness.remote.command import Command
 
-Progress = Callable[[str, float | None], None]
-"""Called with what is being done, and how much of the whole is done (0 to 1, or unknown)."""
-
 _SUBUID = Path("/etc/subuid")
-
-
-def no_progress(text: str, fraction: float | None) -> None:
-    """Tells nobody."""
 
 
 def mode(uid: int | None = None, subuid: Path = _SUBUID) -> str:

@@ -27,8 +27,8 @@ from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 
+from harness.cache import cache_root
 from harness.errors import LabError
-from harness.mirror.cachedir import cache_dir
 from harness.mirror.mirror import Mirror
 from harness.mirror.release import fetch
 from harness.remote.command import Command
@@ -82,7 +82,7 @@ class AptCache:
     ) -> None:
         key = hashlib.sha256(f"{mirror.main} {mirror.security}".encode()).hexdigest()[:12]
         self.mirror = mirror
-        self.directory = (base or cache_dir()) / "apt" / key
+        self.directory = (base or cache_root()) / "apt" / key
         self._spawner = spawner
         self._program = program
         self._ports = ports or free_ports

@@ -150,7 +150,7 @@ def test_another_state_of_the_mirror_is_another_image(tmp_path: Path) -> None:
 def test_progress_goes_from_mmdebstrap_to_done(tmp_path: Path) -> None:
     said: list[tuple[str, float | None]] = []
     builder = ImageBuilder(FakeTools(), root=tmp_path)
-    builder.ensure(SPEC, packages(), lambda text, part: said.append((text, part)))
+    builder.ensure(SPEC, packages(), lambda text, fraction=None: said.append((text, fraction)))
     assert said[0][0] == "reading package lists"
     assert said[-1] == ("done", 1.0)
 
@@ -246,7 +246,7 @@ def test_of_many_that_need_an_image_one_builds_and_the_others_wait(tmp_path: Pat
     tools = FakeTools(on_build=hold)
 
     def ensure(_: int) -> str:
-        def tell(text: str, part: float | None) -> None:
+        def tell(text: str, fraction: float | None = None) -> None:
             if "another process" in text:
                 others_wait.set()
 

@@ -119,7 +119,7 @@ def test_only_an_ordinary_user_needs_a_namespace() -> None:
 
 def test_progress_only_grows_and_names_packages() -> None:
     said: list[tuple[str, float | None]] = []
-    progress = BuildProgress(lambda text, part: said.append((text, part)))
+    progress = BuildProgress(lambda text, fraction=None: said.append((text, fraction)))
     lines = [
         "I: running apt-get update...",
         "I: extracting archives...",
@@ -144,5 +144,5 @@ def test_progress_only_grows_and_names_packages() -> None:
 
 def test_a_package_before_any_count_does_not_stop_the_build() -> None:
     said: list[float | None] = []
-    BuildProgress(lambda _text, part: said.append(part)).feed("Setting up x (1) ...")
+    BuildProgress(lambda text, fraction=None: said.append(fraction)).feed("Setting up x (1) ...")
     assert said == [0.0]

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from harness.cache import cache_root
 from harness.errors import LabError
-from harness.mirror.cachedir import cache_dir
 from harness.mirror.mirror import Mirror
 from harness.mirror.proxy import SLIRP_HOST, AptCache, Running, configuration
 from harness.remote.local import LocalRunner
@@ -91,5 +91,5 @@ def test_each_mirror_has_a_directory_of_its_own(tmp_path: Path) -> None:
         ({}, Path.home() / ".cache/xenflight"),
     ],
 )
-def test_cache_dir_follows_xdg(environ: dict[str, str], expected: Path) -> None:
-    assert cache_dir(environ) == expected
+def test_cache_root_follows_xdg(environ: dict[str, str], expected: Path) -> None:
+    assert cache_root(environ) == expected
