@@ -25,6 +25,7 @@ from harness.host.names import domain_name
 from harness.host.reaper import KEPT
 from harness.host.xenhost import XenHost
 from harness.job.address import find_address
+from harness.job.channel import GuestChannel
 from harness.job.prepared import JobFacts, PreparedImage
 from harness.job.secrets import FlightSecrets
 from harness.job.teardown import remove_guest
@@ -72,7 +73,7 @@ class GuestUnderTest:
         self._domain: Domain | None = None
         self._recorder: ConsoleRecorder | None = None
         self._shell: ConsoleShell | None = None
-        self._ssh: SshRunner | None = None
+        self._ssh: GuestChannel | None = None
         self._runvars: dict[str, str] = {"domain": self.name, "hostname": self.hostname}
         self._runvars["mac"] = self.mac
         self._began = time.monotonic()
@@ -143,11 +144,11 @@ class GuestUnderTest:
             step=self.step,
             timeout_factor=self.host.timeout_factor,
         )
-        with self._waiting():
+        with self.waiting():
             booted = watcher.to_login()
         for remark in booted.remarks:
             self.step.facts.setdefault("remark", remark)
-        with self._waiting(), self.step.phase("console-login"):
+        with self.waiting(), self.step.phase("console-login"):
             console = RecorderSpawn(self.recorder, start=booted.position)
             self._shell = login(
                 console, "root", self._secrets.password, timeout=self._timeout("login")
@@ -169,17 +170,24 @@ class GuestUnderTest:
         return self._needed(self._shell, "has nobody logged in on its console")
 
     @property
-    def ssh(self) -> SshRunner:
+    def ssh(self) -> GuestChannel:
         """root's commands over SSH; `LabError` before `connect`."""
         return self._needed(self._ssh, "is not connected over SSH")
 
-    def connect(self) -> SshRunner:
+    def connect(self) -> GuestChannel:
         """Find its address, then log in over SSH: two phases, two classes of failure."""
-        with self._waiting(), self.step.phase("network"):
+        with self.waiting(), self.step.phase("network"):
             address = find_address(self.shell, self.mac, self._timeout("network"))
         self.remember("guest_ip", str(address))
-        with self._waiting(), self.step.phase("ssh"):
-            self._ssh = self._connect(address, self._timeout("ssh"))
+        with self.waiting(), self.step.phase("ssh"):
+            runner = self._connect(address, self._timeout("ssh"))
+        self._ssh = GuestChannel(
+            runner,
+            self.host.runner,
+            evidence=self.recorder.tail,
+            waiting=self.waiting,
+            factor=self.host.timeout_factor,
+        )
         return self._ssh
 
     def _connect(self, address: ipaddress.IPv4Address, timeout: timedelta) -> SshRunner:
@@ -214,7 +222,7 @@ class GuestUnderTest:
         mark = self.recorder.mark()
         self._disconnect()
         self.domain.shutdown()
-        with self._waiting():
+        with self.waiting():
             self._wait_down(mark, Deadline.after(self._timeout("shutdown")))
 
     def _wait_down(self, mark: int, deadline: Deadline) -> None:
@@ -292,7 +300,7 @@ class GuestUnderTest:
         return self.host.stretched(self.spec.timeouts[phase])
 
     @contextmanager
-    def _waiting(self) -> Iterator[None]:
+    def waiting(self) -> Iterator[None]:
         """Count the time inside as spent on the guest, not on us."""
         began = time.monotonic()
         try:

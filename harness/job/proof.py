@@ -23,8 +23,9 @@ _LOSS = re.compile(r"(\d+(?:\.\d+)?)% packet loss")
 
 def prove_console(guest: GuestUnderTest) -> None:
     """root's shell on the console computes what we ask; its boot id becomes a runvar."""
-    guest.shell.nonce_echo()
-    found = guest.shell.run(f"cat {BOOT_ID}").stdout.strip()
+    with guest.waiting():
+        guest.shell.nonce_echo()
+        found = guest.shell.run(f"cat {BOOT_ID}").stdout.strip()
     if not re.fullmatch(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", found):
         msg = f"over its console the guest gave {found!r} as its boot id"
         raise _failure(guest, msg, "console", "no-boot-id")
@@ -78,7 +79,7 @@ def prove_gone(guest: GuestUnderTest) -> None:
 
 def _ping(guest: GuestUnderTest, address: str) -> None:
     """From dom0, osstest's way (ts-host-ping-check): many, close together, none lost."""
-    with guest.step.phase("ping"):
+    with guest.waiting(), guest.step.phase("ping"):
         command = Command.of("ping", "-n", "-q", "-i", "0.2", "-c", PINGS, "-w", 60, address)
         said = guest.host.runner.run(command, check=False, timeout=timedelta(seconds=90)).stdout
     loss = _LOSS.search(said)
