@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CODE = ("harness", "suites", "selftests")
-SHELL = {"xenflight": "sh", ".ci/run": "bash", "harness/testbox/dom0/setup.sh": "sh"}
+SHELL = {"xenflight": "sh", ".ci/run": "bash", "harness/testbox/dom0/setup.sh": "sh", "harness/bench/bare.sh": "sh"}
 
 URL = re.compile(r"https?://(?P<host>[A-Za-z0-9._-]+)")
 ALLOWED_HOST = re.compile(

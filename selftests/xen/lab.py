@@ -1,0 +1,133 @@
+"""Running the real command on this session's testbox, in a project folder of the test's own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import yaml
+
+from harness.remote.command import Command, CommandResult, Runner
+from harness.remote.local import LocalRunner
+from harness.results.load import load_results
+from harness.results.model import FlightResult
+from harness.wait import Deadline, NotYet, wait_for
+
+CHECKOUT = Path(__file__).parents[2]
+FLIGHT_TIMEOUT = timedelta(minutes=20)
+INVENTORY = {
+    "domains": "xl list | awk '{print $1, $2}'",
+    "volumes": "lvs --noheadings -o vg_name,lv_name,lv_tags | sort",
+    "xenstore": "xenstore-ls -f / | cut -d= -f1 | grep -v '/memory/\\|/data/' | sort",
+    "interfaces": "ls /sys/class/net | sort",
+    "run": "find /run/xenflight -type f | sort",
+    "temporary": "ls -A /tmp /var/tmp",
+    "processes": "ps -eo args= | grep -c '[x]enconsole ' || :",
+}
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A folder with flights whose default host is this session's testbox."""
+
+    folder: Path
+
+    @classmethod
+    def make(cls, folder: Path, host: str) -> Lab:
+        """Copy the project's flights to *folder*, with *host* in place of its testbox."""
+        shutil.copytree(CHECKOUT / "flights", folder / "flights")
+        hosts = folder / "flights" / "hosts.yaml"
+        inventory = yaml.safe_load(hosts.read_text(encoding="utf-8"))
+        inventory["hosts"] = {host: inventory["hosts"]["testbox"]}
+        inventory["default"] = host
+        hosts.write_text(yaml.safe_dump(inventory), encoding="utf-8")
+        return cls(folder)
+
+    def command(self, *argv: str) -> Command:
+        """`xenflight ARGV` in this folder, without the launcher."""
+        words = ("sh", "-ec", 'cd "$1"; shift; exec "$@"', "sh", str(self.folder))
+        env = {"PYTHONPATH": str(CHECKOUT), "COLUMNS": "100"}
+        return Command((*words, sys.executable, "-m", "harness.cli", *argv), env=env)
+
+    def xenflight(self, *argv: str, timeout: timedelta = FLIGHT_TIMEOUT) -> CommandResult:
+        """Run it to its end."""
+        return LocalRunner().run(self.command(*argv), timeout=timeout, check=False)
+
+    def pytest(self, *argv: str) -> CommandResult:
+        """Plain pytest, as a user would call it in the checkout."""
+        words = ("sh", "-ec", 'cd "$1"; shift; exec "$@"', "sh", str(self.folder))
+        env = {"PYTHONPATH": str(CHECKOUT), "COLUMNS": "100"}
+        command = Command((*words, sys.executable, "-m", "pytest", *argv), env=env)
+        return LocalRunner().run(command, timeout=FLIGHT_TIMEOUT, check=False)
+
+    @property
+    def latest(self) -> Path:
+        """The directory of the newest flight."""
+        return self.folder / "reports" / "runs" / "latest"
+
+    def results(self) -> FlightResult:
+        """The results of the newest flight."""
+        return load_results(self.latest)
+
+    @contextmanager
+    def started(self, *argv: str) -> Iterator[int]:
+        """`xenflight ARGV` in the background; gives its process id, which is its group too."""
+        pid = LocalRunner().spawn_detached(self.command(*argv), self.folder / "background.log")
+        try:
+            yield pid
+        finally:
+            if alive(pid):
+                os.killpg(pid, 9)
+
+    def wait_for_event(self, text: str, timeout: timedelta = FLIGHT_TIMEOUT) -> None:
+        """Wait until the newest flight's events hold *text*."""
+
+        def seen() -> None:
+            try:
+                events = (self.latest / "events.jsonl").read_text(encoding="utf-8")
+            except OSError as error:
+                raise NotYet(str(error)) from error
+            if text not in events:
+                raise NotYet(events[-200:])
+
+        wait_for(seen, what=f"event {text!r}", deadline=Deadline.after(timeout))
+
+    def wait_for_console(self, text: bytes, timeout: timedelta = FLIGHT_TIMEOUT) -> None:
+        """Wait until a guest of the newest flight has written *text* on its console."""
+
+        def seen() -> None:
+            logs = list(self.latest.glob("jobs/*/console.log"))
+            if not any(text in log.read_bytes() for log in logs):
+                msg = f"{len(logs)} consoles without it"
+                raise NotYet(msg)
+
+        wait_for(seen, what=f"{text!r} on a console", deadline=Deadline.after(timeout))
+
+
+def alive(pid: int) -> bool:
+    """Whether that process runs (a zombie does not)."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def inventory(dom0: Runner) -> dict[str, list[str]]:
+    """What is on the host, without golden volumes, which a flight may leave."""
+    script = "\n".join(f"echo '== {name}'; {command}" for name, command in INVENTORY.items())
+    found: dict[str, list[str]] = {}
+    name = ""
+    for line in dom0.run(Command(("sh", "-c", script))).stdout.splitlines():
+        if line.startswith("== "):
+            name = line.removeprefix("== ")
+            found[name] = []
+        elif "role=golden" not in line:
+            found[name].append(line.strip())
+    return found

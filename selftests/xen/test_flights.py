@@ -1,0 +1,157 @@
+"""Real flights on a real Xen: what passes, what fails, and what is left afterwards.
+
+They share one testbox and run one after the other, since each compares the whole host before
+and after itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from conftest import RealHost
+from harness.results.model import JobResult, StepResult
+from harness.status import Status
+from harness.wait import Deadline, NotYet, wait_for
+from lab import CHECKOUT, Lab, alive, inventory
+
+STEPS = [
+    "guest-create",
+    "guest-boot",
+    "guest-console",
+    "guest-ssh",
+    "guest-network",
+    "guest-shutdown",
+    "guest-gone",
+]
+EVIDENCE = {
+    "panic": ("guest-boot", "initramfs", "kernel-panic", "Kernel panic - not syncing"),
+    "wrong-root": ("guest-boot", "initramfs", "root-not-found", "/dev/nowhere does not exist"),
+    "no-getty": ("guest-boot", "login", "no-login-prompt", "Reached target"),
+    "no-network": ("guest-ssh", "network", "no-address", ""),
+}
+
+
+@pytest.fixture
+def lab(tmp_path: Path, testbox: RealHost) -> Lab:
+    """A project folder whose default host is the session's testbox."""
+    return Lab.make(tmp_path, testbox.testbox.name)
+
+
+@pytest.fixture
+def clean_host(testbox: RealHost) -> Iterator[None]:
+    """The host must be after the test what it was before, but for golden LVs."""
+    before = inventory(testbox.runner)
+    yield
+    assert inventory(testbox.runner) == before
+
+
+def step(job: JobResult, testid: str) -> StepResult:
+    """One step of a job's results."""
+    return next(found for found in job.steps if found.testid == testid)
+
+
+@pytest.mark.usefixtures("clean_host")
+def test_smoke_passes_and_leaves_nothing(lab: Lab) -> None:
+    """One Debian guest, end to end, with all that a flight writes down."""
+    run = lab.xenflight("run", "smoke")
+    assert run.exit_status == 0, run.stdout + run.stderr
+    flight = lab.results()
+    (job,) = flight.jobs
+    assert [(found.testid, found.status) for found in job.steps] == [
+        (testid, Status.PASS) for testid in STEPS
+    ]
+    phases = [phase.name for phase in step(job, "guest-boot").phases]
+    assert phases[:5] == ["create", "kernel", "initramfs", "init", "login"]
+    assert flight.host
+    assert (flight.host.xen_version or "").startswith("4.17")
+    assert {"boot_id", "guest_ip", "guest_kernel", "mac"} <= set(job.runvars)
+    console = lab.latest / (job.console_log or "")
+    log = console.read_bytes()
+    # The very first line of the kernel: nothing was lost before the recorder was there.
+    assert b"Linux version" in log[:4096]
+    assert b"login:" in log
+    cast = (console.parent / "console.cast").read_text(encoding="utf-8").splitlines()
+    assert json.loads(cast[0])["version"] == 2
+    suite = ElementTree.parse(lab.latest / "junit.xml").getroot()
+    assert len(list(suite.iter("testcase"))) == len(STEPS)
+    assert len(list((lab.latest / "allure").glob("*-result.json"))) == len(STEPS)
+
+
+@pytest.mark.usefixtures("clean_host")
+def test_guests_made_to_fail_do(lab: Lab) -> None:
+    """Each in its phase, with its class and its evidence; through plain pytest, two at once."""
+    run = lab.pytest(str(CHECKOUT / "suites"), "--flight", "flights/must-fail.yaml", "-n", "2")
+    assert run.exit_status == 5, run.stdout + run.stderr
+    jobs = {job.name.split("direct-")[1]: job for job in lab.results().jobs}
+    assert set(jobs) == set(EVIDENCE)
+    for variant, (testid, phase, failure_class, evidence) in EVIDENCE.items():
+        failed = step(jobs[variant], testid)
+        found = (failed.status, failed.phase, failed.failure_class)
+        assert found == (Status.FAIL, phase, failure_class), variant
+        assert evidence in failed.evidence
+        later = jobs[variant].steps[STEPS.index(testid) + 1 :]
+        assert {after.status for after in later} == {Status.BLOCKED}
+
+
+@pytest.mark.usefixtures("clean_host")
+def test_after_kill_9_the_next_run_cleans_up_and_passes(lab: Lab, testbox: RealHost) -> None:
+    """Nobody tears down what a killed controller had; its leases die with it."""
+    with lab.started("run", "smoke") as pid:
+        lab.wait_for_console(b"Linux version")
+        os.killpg(pid, signal.SIGKILL)
+        wait_until_dead(pid)
+    left = inventory(testbox.runner)
+    assert any("xf." in line for line in left["domains"]), "the kill left nothing to clean up"
+    assert lab.results().status is Status.ABORTED
+    run = lab.xenflight("run", "smoke")
+    assert run.exit_status == 0, run.stdout + run.stderr
+    assert "removed what flight" in run.stdout
+
+
+@pytest.mark.usefixtures("clean_host")
+def test_ctrl_c_in_a_boot_ends_clean(lab: Lab) -> None:
+    """Exit code 130, the job aborted, and nothing left."""
+    with lab.started("run", "smoke") as pid:
+        lab.wait_for_console(b"Linux version")
+        os.killpg(pid, signal.SIGINT)
+        wait_until_dead(pid, timedelta(minutes=5))
+    flight = lab.results()
+    assert flight.status is Status.ABORTED
+    assert flight.ended is not None
+    assert "exit code 130" in (lab.folder / "background.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.usefixtures("clean_host")
+def test_a_kept_guest_stays_until_it_is_given_up(lab: Lab, testbox: RealHost) -> None:
+    """Not even the next flight reaps it; `reap --kept` does."""
+    run = lab.xenflight("run", "must-fail", "--only", "*-panic", "--keep", "on-failure")
+    assert run.exit_status == 5, run.stdout + run.stderr
+    (job,) = lab.results().jobs
+    assert job.kept
+    domain = job.runvars["domain"]
+    kept = inventory(testbox.runner)
+    assert any(line.startswith(domain) for line in kept["domains"])
+    assert lab.xenflight("reap").exit_status == 0
+    assert inventory(testbox.runner) == kept
+    flight = lab.results().flight_id
+    gone = lab.xenflight("reap", "--kept", flight)
+    assert gone.exit_status == 0, gone.stdout + gone.stderr
+
+
+def wait_until_dead(pid: int, timeout: timedelta = timedelta(seconds=30)) -> None:
+    """Wait for the end of a process that is no child of ours."""
+
+    def dead() -> None:
+        if alive(pid):
+            msg = f"process {pid} still runs"
+            raise NotYet(msg)
+
+    wait_for(dead, what="the end of the run", deadline=Deadline.after(timeout))
