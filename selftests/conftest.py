@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -108,6 +109,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_sessionstart(session: pytest.Session) -> None:
     """Choose the name of this session's testbox; workers inherit it."""
+    # A shell starts background commands with Ctrl-C ignored, and all that they start has it
+    # ignored too; but some tests press it.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     if not hasattr(session.config, "workerinput"):
         os.environ[BOX] = f"{PREFIX}{os.getpid()}"
 

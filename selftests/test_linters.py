@@ -11,14 +11,19 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 CODE = ("harness", "suites", "selftests")
-SHELL = {"xenflight": "sh", ".ci/run": "bash", "harness/testbox/dom0/setup.sh": "sh", "harness/bench/bare.sh": "sh"}
+SHELL = {
+    "xenflight": "sh",
+    ".ci/run": "bash",
+    "harness/testbox/dom0/setup.sh": "sh",
+    "harness/bench/bare.sh": "sh",
+}
 
 URL = re.compile(r"https?://(?P<host>[A-Za-z0-9._-]+)")
 ALLOWED_HOST = re.compile(
     r"(?:.*\.)?(?:example(?:\.(?:com|net|org))?|invalid|test|localhost)"
     r"|[\w-]+|127(?:\.\d+){3}|10(?:\.\d+){3}|192\.0\.2\.\d+"
     r"|(?:.*\.)?(?:github\.com|gitlab\.com|xenproject\.org|debian\.org|json-schema\.org"
-    r"|w3\.org|keepachangelog\.com|semver\.org|pytest\.org|readthedocs\.io|kernel\.org)"
+    r"|w3\.org|asciinema\.org|keepachangelog\.com|semver\.org|pytest\.org|readthedocs\.io|kernel\.org)"
 )
 """Where a link may lead: names reserved for examples or without a domain, the loopback, and
 public documentation. No mirror and no registry is written down in this project."""

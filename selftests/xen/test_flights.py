@@ -15,12 +15,12 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from lab import CHECKOUT, Lab, alive, inventory
+from realhost import RealHost
 
-from conftest import RealHost
 from harness.results.model import JobResult, StepResult
 from harness.status import Status
 from harness.wait import Deadline, NotYet, wait_for
-from lab import CHECKOUT, Lab, alive, inventory
 
 STEPS = [
     "guest-create",

@@ -14,6 +14,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -470,19 +471,23 @@ def test_trixie_is_a_host_too_beside_bookworm(testbox: RealHost) -> None:
         box.remove()
 
 
-def test_ctrl_c_while_dom0_is_built_leaves_nothing(
-    private: Testbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = tmp_path / "scratch"
-    place.mkdir()
-    monkeypatch.setenv("TMPDIR", str(place))
+@pytest.fixture
+def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where dom0 is unpacked; unlike pytest's own directories others can reach it."""
+    with tempfile.TemporaryDirectory(dir="/var/tmp", prefix="xenflight-selftest-") as place:
+        Path(place).chmod(0o755)
+        monkeypatch.setenv("TMPDIR", place)
+        yield Path(place)
+
+
+def test_ctrl_c_while_dom0_is_built_leaves_nothing(private: Testbox, scratch: Path) -> None:
     before = set(base_directory().iterdir())
     building = in_another_process(private, "image(rebuild=True)")
     try:
         # In the middle of unpacking: there is a tree already.
-        said = interrupt(building, lambda: any(place.glob("*/mmdebstrap.*/usr/bin")))
+        said = interrupt(building, lambda: any(scratch.glob("*/mmdebstrap.*/usr/bin")))
         assert "KeyboardInterrupt" in said
-        assert list(place.iterdir()) == []
+        assert list(scratch.iterdir()) == []
         left = set(base_directory().iterdir()) - before
         assert {path.suffix for path in left} <= {".lock"}
     finally:
