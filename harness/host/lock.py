@@ -73,9 +73,11 @@ def take_lock(
 
 
 @contextmanager
-def locked(runner: Runner, name: str, deadline: Deadline) -> Iterator[None]:
+def locked(
+    runner: Runner, name: str, deadline: Deadline, directory: str = LOCK_DIRECTORY
+) -> Iterator[None]:
     """Hold the lock *name* for the length of a block."""
-    lock = take_lock(runner, name, deadline)
+    lock = take_lock(runner, name, deadline, directory)
     try:
         yield
     finally:

@@ -41,9 +41,9 @@ class Leftovers:
         return not (self.domains or self.volumes or self.files)
 
     def __str__(self) -> str:
-        return ", ".join(
-            [f"domain {name}" for name in self.domains] + [f"LV {name}" for name in self.volumes]
-        )
+        found = [f"domain {name}" for name in self.domains]
+        found += [f"LV {name}" for name in self.volumes]
+        return ", ".join(found) or ("only its files" if self.files else "nothing")
 
 
 def inventory(host: XenHost) -> dict[str, Leftovers]:
@@ -75,9 +75,11 @@ def inventory(host: XenHost) -> dict[str, Leftovers]:
 
 def find_dead(host: XenHost, *, alive: Iterable[str] = ()) -> list[Leftovers]:
     """What flights left whose controllers are gone. *alive* are left alone whatever their locks."""
-    found = inventory(host)
-    suspects = {run for run, left in found.items() if not left.nothing} - set(alive)
-    return [found[run] for run in sorted(dead_locks(host.runner, suspects))]
+    suspects = {run for run, left in inventory(host).items() if not left.nothing} - set(alive)
+    dead = dead_locks(host.runner, suspects)
+    # Looked at again: one that was alive a moment ago may have kept a guest and gone.
+    found = inventory(host) if dead else {}
+    return [left for run, left in sorted(found.items()) if run in dead and not left.nothing]
 
 
 def reap_dead(host: XenHost, *, alive: Iterable[str] = ()) -> list[Leftovers]:

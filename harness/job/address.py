@@ -22,7 +22,7 @@ def find_address(shell: ConsoleShell, mac: str, timeout: timedelta) -> ipaddress
     `GuestFailure`: class ``no-nic`` when no interface has that address, as soon as that is
     certain; ``no-address`` when the boot is over and still no address came.
     """
-    deadline = Deadline.after(timeout)
+    deadline = Deadline.after(timeout, shell.console.recorder.clock)
     settled: list[Deadline] = []
 
     def look() -> ipaddress.IPv4Address:

@@ -3,6 +3,7 @@ the last."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -122,7 +123,9 @@ class FlightRun:
         address = facts.runvars.get("guest_ip")
         if address and self._secrets:
             text += f", root@{address} with key {self._secrets.user_key}"
-        return f"{text}; remove it with: xenflight reap --kept {self._plan.flight_id}"
+        program = os.environ.get("XENFLIGHT_COMMAND", "xenflight")
+        reap = f"{program} reap --host {self._plan.host.name} --kept {self._plan.flight_id}"
+        return f"{text}; remove it with: {reap}"
 
     def _prepare(self, secrets: FlightSecrets) -> Prepared:
         reached = self._reach(self._plan.host, self._progress)
@@ -134,6 +137,7 @@ class FlightRun:
         self._recorder.host_known(host_facts(host, self._plan.host, reached.accel))
         self._progress(f"looking for leftovers of dead flights on {host.name}")
         for left in reap_dead(host, alive=[run]):
+            FlightSecrets.of(left.run).remove()
             self._progress(f"removed what flight {left.run} left behind: {left}")
         host.volumes.check()
         return Prepared(

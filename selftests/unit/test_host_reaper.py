@@ -1,0 +1,156 @@
+"""What is removed from a host, and what never is."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import LabError
+from harness.host.fake import FakeHost
+from harness.host.names import domain_name, run_of_domain
+from harness.host.reaper import KEPT, find_dead, inventory, keep_run, reap_dead, reap_kept, reap_run
+from harness.storage.names import golden_tags, scratch_name, scratch_tags
+
+DEAD, ALIVE = "smoke-20261122-114412-a1b2c3", "smoke-20261122-114413-d4e5f6"
+JOB, OTHER = "boot-bookworm-amd64-pv-direct", "boot-bookworm-amd64-pvh-direct"
+
+
+def add(fake: FakeHost, run: str, job: str = JOB, *more: str) -> tuple[str, str]:
+    """A guest of *run*, as a flight makes it: the names of its volume and its domain."""
+    volume, domain = scratch_name(run, job), domain_name(run, job)
+    fake.volumes[volume] = {*scratch_tags(run, job), *more}
+    fake.domains[domain] = len(fake.domains) + 1
+    fake.flights.add(run)
+    return volume, domain
+
+
+def everything(fake: FakeHost) -> tuple[object, ...]:
+    volumes = {name: frozenset(tags) for name, tags in fake.volumes.items()}
+    return volumes, dict(fake.domains), set(fake.flights)
+
+
+def test_the_dead_are_reaped_and_the_living_are_not() -> None:
+    fake = FakeHost()
+    add(fake, ALIVE)
+    fake.locked = {ALIVE}
+    before = everything(fake)
+    volume, domain = add(fake, DEAD)
+    removed = reap_dead(fake.host)
+    assert [str(left) for left in removed] == [f"domain {domain}, LV {volume}"]
+    assert everything(fake) == before
+
+
+def test_what_is_not_ours_is_never_touched() -> None:
+    fake = FakeHost()
+    fake.volumes = {
+        "root": set(),
+        "xf-0123456789ab-root": {"somebody.else"},
+        "xf-golden-1": set(golden_tags("k1")),
+        "xf-odd": {"xenflight", "xenflight.role=golden", f"xenflight.run={DEAD}"},
+    }
+    fake.domains = {"web": 1, "xf.web": 2, "xf.web.notadigest": 3, f"xf.{DEAD}.0123": 4}
+    before = everything(fake)
+    assert reap_dead(fake.host) == []
+    assert reap_run(fake.host, DEAD).nothing
+    assert everything(fake) == before
+
+
+def test_a_flight_is_alive_when_it_says_so_itself() -> None:
+    fake = FakeHost()
+    add(fake, DEAD)
+    assert reap_dead(fake.host, alive=[DEAD]) == []
+    assert len(fake.domains) == 1
+
+
+def test_kept_guests_stay_and_what_else_their_flight_left_goes() -> None:
+    fake = FakeHost()
+    kept = add(fake, DEAD, JOB, KEPT)
+    left = add(fake, DEAD, OTHER)
+    (removed,) = reap_dead(fake.host)
+    assert (list(removed.volumes), list(removed.domains)) == ([left[0]], [left[1]])
+    assert (list(fake.volumes), list(fake.domains)) == ([kept[0]], [kept[1]])
+    assert fake.flights == {DEAD}, "a kept guest's files stay with it"
+    assert reap_dead(fake.host) == []
+
+
+def test_a_domain_without_a_volume_and_a_directory_without_either() -> None:
+    fake = FakeHost(domains={domain_name(DEAD, JOB): 7}, flights={ALIVE})
+    assert [str(left) for left in reap_dead(fake.host)] == [
+        f"domain {domain_name(DEAD, JOB)}",
+        "only its files",
+    ]
+    assert everything(fake) == ({}, {}, set())
+
+
+def test_what_will_not_go_does_not_save_the_rest() -> None:
+    fake = FakeHost()
+    stuck, _ = add(fake, DEAD)
+    add(fake, ALIVE)
+    fake.stuck[stuck] = "Cannot process volume group"
+    with pytest.raises(LabError, match=f"leftovers of {DEAD} .* Cannot process"):
+        reap_dead(fake.host)
+    assert set(fake.volumes) == {stuck}
+    assert fake.domains == {}
+    assert fake.flights == {DEAD}, "so that the next one tries again"
+
+
+def test_a_flight_that_keeps_a_guest_at_the_last_moment_loses_nothing() -> None:
+    """It is listed while it runs; then it marks its guest, and lets go of its lock."""
+    fake = FakeHost()
+    volume, domain = add(fake, DEAD)
+    listing = fake.runner.run
+
+    def mark_after_the_listing(*arguments: object, **options: object) -> object:
+        if "flock" in str(arguments[0]):
+            fake.volumes[volume].add(KEPT)
+        return listing(*arguments, **options)  # type: ignore[arg-type]
+
+    fake.runner.run = mark_after_the_listing  # type: ignore[method-assign,assignment]
+    assert find_dead(fake.host) == []
+    assert set(fake.domains) == {domain}
+
+
+def test_keeping_what_a_flight_has() -> None:
+    fake = FakeHost()
+    volume, _ = add(fake, DEAD)
+    other, _ = add(fake, ALIVE)
+    keep_run(fake.host, DEAD)
+    assert KEPT in fake.volumes[volume]
+    assert KEPT not in fake.volumes[other]
+    assert inventory(fake.host)[DEAD].kept_jobs == [JOB]
+
+
+def test_kept_guests_go_when_their_operator_says_so() -> None:
+    fake = FakeHost()
+    add(fake, DEAD, JOB, KEPT)
+    add(fake, ALIVE, JOB, KEPT)
+    left = reap_kept(fake.host, DEAD)
+    assert list(left.domains) == [domain_name(DEAD, JOB)]
+    assert set(fake.domains) == {domain_name(ALIVE, JOB)}
+    assert fake.flights == {ALIVE}
+
+
+def test_what_a_running_flight_keeps_is_not_taken_from_it() -> None:
+    fake = FakeHost(locked={ALIVE})
+    add(fake, ALIVE, JOB, KEPT)
+    before = everything(fake)
+    with pytest.raises(LabError, match="is still running"):
+        reap_kept(fake.host, ALIVE)
+    assert everything(fake) == before
+
+
+def test_a_kept_guest_that_will_not_go_is_left_to_the_next_flight() -> None:
+    fake = FakeHost()
+    volume, _ = add(fake, DEAD, JOB, KEPT)
+    fake.stuck[volume] = "Cannot process volume group"
+    with pytest.raises(LabError):
+        reap_kept(fake.host, DEAD)
+    fake.stuck.clear()
+    assert [left.run for left in reap_dead(fake.host)] == [DEAD]
+    assert fake.volumes == {}
+
+
+def test_a_domains_name_tells_its_flight_and_nothing_else_does() -> None:
+    assert run_of_domain(domain_name(DEAD, JOB)) == DEAD
+    assert domain_name(DEAD, JOB) != domain_name(DEAD, OTHER)
+    for name in ("Domain-0", "xf.", f"xf.{DEAD}", f"xf.{DEAD}.0123456789ab", "xf.A.0123456789"):
+        assert run_of_domain(name) is None
