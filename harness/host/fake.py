@@ -146,6 +146,11 @@ class FakeHostRunner(FakeRunner):
         self.fake.locked.add(name)
         return _LockStream(self.fake, name)
 
+    def before(self, pattern: str, *, raises: Exception) -> None:
+        """From now on commands with *pattern* in their line fail, whatever the host has."""
+        self.on(pattern, raises=raises)
+        self._rules.insert(0, self._rules.pop())
+
     def open_tcp(self, address: str, port: int) -> SocketLike:
         """There is nobody to reach."""
         msg = f"{self.name} cannot reach {address} port {port}"
