@@ -47,6 +47,7 @@ class FakeHost:
     """Names of locks that somebody holds."""
     stuck: dict[str, str] = field(default_factory=dict)
     """LVs that can't be removed, and what LVM says of it."""
+    interfaces: list[str] = field(default_factory=lambda: ["lo", "xenbr0"])
 
     def __post_init__(self) -> None:
         self.runner = FakeHostRunner(self.name, fake=self)
@@ -63,7 +64,7 @@ class FakeHost:
             r"ls /run/xenflight/flights": lambda _: Reply(stdout="\n".join(sorted(self.flights))),
             r"^rm -rf /run/xenflight/flights/": self._forget_flight,
             r"^mkdir -p /run/xenflight/flights/": self._make_flight,
-            r"^ls /sys/class/net$": lambda _: Reply(stdout="lo\nxenbr0\n"),
+            r"^ls /sys/class/net$": lambda _: Reply(stdout="\n".join(self.interfaces)),
             r"/etc/os-release": lambda _: Reply(stdout="Debian GNU/Linux 12 (bookworm)\n"),
             r"^xenstore-ls|udevadm settle|^rm -f ": lambda _: Reply(),
         }

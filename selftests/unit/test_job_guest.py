@@ -1,0 +1,275 @@
+"""One guest's life and its proofs, on a fake host."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from test_job_flight import FLIGHTS
+
+from harness.console.fake import ScriptedStream, TinyGuest, VirtualClock, VirtualRecorder
+from harness.console.feed import RecorderSpawn
+from harness.console.login import login
+from harness.console.recorder import ConsoleRecorder
+from harness.console.shell import ConsoleShell
+from harness.errors import GuestFailure, HostLost, LabError
+from harness.flight.build import build_plan
+from harness.host.fake import FakeHost
+from harness.host.reaper import KEPT
+from harness.job.guest import GuestUnderTest
+from harness.job.prepared import PreparedImage
+from harness.job.proof import prove_console, prove_gone, prove_network, prove_ssh
+from harness.job.secrets import FlightSecrets
+from harness.job.teardown import what_is_left
+from harness.remote.fake import Call, FakeRunner, Reply
+from harness.results.layout import JobDirectory
+from harness.steps import StepRecord
+from harness.storage.names import golden_tags
+
+BOOT_ID = "0f2a6c0e-6b1c-4a49-9f4e-2b6c1d7e8f90"
+PINGS = "20 packets transmitted, 20 received, 0% packet loss, time 3810ms\n"
+
+
+class Guest(GuestUnderTest):
+    """The real one, with a console in virtual time and a fake at the end of SSH."""
+
+    over_ssh: FakeRunner
+    on_console: ConsoleShell
+
+    @property
+    def shell(self) -> ConsoleShell:
+        return self.on_console
+
+    @property
+    def recorder(self) -> ConsoleRecorder:
+        return self.on_console.console.recorder
+
+    @property
+    def ssh(self) -> FakeRunner:  # type: ignore[override]
+        return self.over_ssh
+
+    def connect(self) -> FakeRunner:  # type: ignore[override]
+        return self.over_ssh
+
+
+class Bench:
+    """A guest that has booted."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        plan = build_plan(str(FLIGHTS / "smoke.yaml"))
+        self.spec = plan.jobs[0]
+        self.fake = FakeHost(volumes={"xf-golden-k": set(golden_tags("k"))})
+        image = PreparedImage(golden="xf-golden-k", kernel="/boot/k", initrd="/boot/i")
+        self.guest = Guest(
+            spec=self.spec,
+            plan=plan,
+            host=self.fake.host,
+            image=image,
+            secrets=FlightSecrets.make(plan.flight_id).directory,
+            files=JobDirectory(tmp_path / "job"),
+        )
+        self.guest.step = StepRecord(job=self.spec.name, testid="now")
+        self.guest.over_ssh = FakeRunner("guest")
+        self.answers = {"boot_id": BOOT_ID}
+        clock = VirtualClock()
+        tiny = TinyGuest(compute=self._compute)
+        stream = ScriptedStream(clock, [(1, tiny.prompt())], guest=tiny)
+        self.recorder = VirtualRecorder(stream, tmp_path / "console", clock=clock, name="guest")
+        console = RecorderSpawn(self.recorder, start=0)
+        self.guest.on_console = login(console, "root", None, timeout=timedelta(minutes=1))
+
+    def _compute(self, command: str) -> tuple[str, int]:
+        if match := re.match(r"printf %s (\w+) \| sha256sum", command):
+            digest = hashlib.sha256(match[1].encode()).hexdigest()
+            return f"{self.answers.get('digest', digest)}  -\n", 0
+        return (f"{self.answers['boot_id']}\n", 0) if "boot_id" in command else ("", 1)
+
+    def ssh_answers(self, *, boot_id: str = BOOT_ID, digest: str | None = None) -> None:
+        ssh = self.guest.over_ssh
+        ssh.on_call("^sha256sum$", lambda call: Reply(stdout=digest or sha256(call.stdin)))
+        ssh.on("boot_id", boot_id + "\n")
+        ssh.on("^uname", "6.1.0-47-cloud-amd64\n")
+
+    def network_answers(self, *, pings: str = PINGS, spoil: bytes = b"") -> None:
+        self.guest.remember("guest_ip", "10.0.2.100")
+        kept: list[bytes] = []
+
+        def tee(call: Call) -> Reply:
+            kept.append(call.stdin + spoil)
+            return Reply(stdout=sha256(call.stdin))
+
+        self.guest.over_ssh.on_call("tee ", tee)
+        self.guest.over_ssh.on_call(
+            "base64", lambda _: Reply(stdout=base64.b64encode(kept[0]).decode())
+        )
+        self.fake.runner.on("^ping ", pings)
+
+
+def sha256(data: bytes) -> str:
+    return f"{hashlib.sha256(data).hexdigest()}  -\n"
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    made = Bench(tmp_path)
+    yield made
+    made.guest.close()
+    made.recorder.close()
+
+
+def failure_of(prove: object, bench: Bench) -> tuple[str | None, str]:
+    with pytest.raises(GuestFailure) as caught:
+        prove(bench.guest)  # type: ignore[operator]
+    return caught.value.phase, caught.value.failure_class
+
+
+class TestProofs:
+    """Each passes on a good guest, and on a bad one fails with its own class."""
+
+    def test_console(self, bench: Bench) -> None:
+        prove_console(bench.guest)
+        assert bench.guest.step.facts == {"boot_id": BOOT_ID}
+
+    def test_console_that_cannot_compute(self, bench: Bench) -> None:
+        bench.answers["digest"] = "0" * 64
+        assert failure_of(prove_console, bench) == ("console", "nonce-mismatch")
+
+    @pytest.mark.parametrize("said", ["", "cat: no such file", BOOT_ID[:-1]])
+    def test_console_without_a_boot_id(self, bench: Bench, said: str) -> None:
+        bench.answers["boot_id"] = said
+        assert failure_of(prove_console, bench) == ("console", "no-boot-id")
+
+    def test_ssh(self, bench: Bench) -> None:
+        bench.guest.remember("boot_id", BOOT_ID)
+        bench.ssh_answers()
+        prove_ssh(bench.guest)
+        assert bench.guest.recall("guest_kernel") == "6.1.0-47-cloud-amd64"
+
+    def test_ssh_that_cannot_compute(self, bench: Bench) -> None:
+        bench.guest.remember("boot_id", BOOT_ID)
+        bench.ssh_answers(digest="0" * 64)
+        assert failure_of(prove_ssh, bench) == ("ssh", "nonce-mismatch")
+
+    def test_ssh_to_another_guest(self, bench: Bench) -> None:
+        bench.guest.remember("boot_id", BOOT_ID)
+        bench.ssh_answers(boot_id=BOOT_ID.replace("0f", "1f"))
+        assert failure_of(prove_ssh, bench) == ("ssh", "boot-id-mismatch")
+
+    def test_ssh_before_the_console(self, bench: Bench) -> None:
+        bench.ssh_answers()
+        with pytest.raises(LabError, match="has no boot_id"):
+            prove_ssh(bench.guest)
+
+    def test_network(self, bench: Bench) -> None:
+        bench.network_answers()
+        prove_network(bench.guest)
+        assert [phase.name for phase in bench.guest.step.phases] == ["ping", "bulk-in", "bulk-out"]
+
+    @pytest.mark.parametrize("pings", [PINGS.replace(" 0%", " 5%"), "", "ping: bad address"])
+    def test_network_that_loses_pings(self, bench: Bench, pings: str) -> None:
+        bench.network_answers(pings=pings)
+        assert failure_of(prove_network, bench) == ("network", "packet-loss")
+
+    def test_network_that_changes_bytes(self, bench: Bench) -> None:
+        bench.network_answers(spoil=b"x")
+        assert failure_of(prove_network, bench) == ("network", "corrupt-data")
+
+    def test_gone(self, bench: Bench) -> None:
+        create(bench)
+        prove_gone(bench.guest)
+        assert set(bench.fake.volumes) == {"xf-golden-k"}
+
+    def test_not_gone(self, bench: Bench) -> None:
+        create(bench)
+        domid = bench.fake.domains[bench.guest.name]
+        bench.fake.interfaces += [f"vif{domid}.0", f"vif{domid}1.0"]
+        assert failure_of(prove_gone, bench) == ("gone", "leftover")
+        assert what_is_left(bench.fake.host, bench.guest.domain, bench.guest.volume) == [
+            f"interface vif{domid}.0"
+        ]
+
+
+def create(bench: Bench) -> None:
+    """`GuestUnderTest.create` without a seed: debugfs has nothing to work on here."""
+    runner = bench.fake.runner
+    runner.on("debugfs")
+
+    def make(call: Call) -> Reply:
+        bench.fake.domains[bench.guest.name] = 7
+        assert f'name = "{bench.guest.name}"' in call.stdin.decode()
+        return Reply(stdout="7\n")
+
+    runner.on_call("xl create -p", make)
+    runner.on("^xl unpause")
+    runner.on_open("xl console", [b"Linux version 6.1\r\n"])
+    bench.guest.create()
+
+
+def test_a_guest_is_made_paused_and_runs_once_its_console_is_heard(bench: Bench) -> None:
+    create(bench)
+    lines = [line for line in bench.fake.runner.lines if "xl " in line]
+    order = [next(i for i, line in enumerate(lines) if word in line) for word in ORDER]
+    assert order == sorted(order)
+    assert KEPT not in bench.fake.volumes[bench.guest.volume]
+    assert [phase.name for phase in bench.guest.step.phases] == ["scratch", "seed", "create"]
+
+
+ORDER = ("xl create -p", "xl console", "xl unpause")
+
+
+def test_a_guest_is_removed_once(bench: Bench) -> None:
+    create(bench)
+    bench.guest.remove()
+    assert bench.fake.domains == {}
+    asked = len(bench.fake.runner.calls)
+    bench.guest.remove()
+    assert len(bench.fake.runner.calls) == asked, "a passed job does not pay for it twice"
+    assert bench.guest.keep() is False
+
+
+def test_a_domain_that_xl_never_confirmed_is_removed_too(bench: Bench) -> None:
+    """`xl create` may have gone on after we gave up on it."""
+    bench.fake.runner.on("debugfs")
+
+    def lost(call: Call) -> Reply:
+        bench.fake.domains[bench.guest.name] = 7
+        return Reply(raises=HostLost("the line is dead"))
+
+    bench.fake.runner.on_call("xl create -p", lost)
+    with pytest.raises(HostLost):
+        bench.guest.create()
+    bench.guest.remove()
+    assert (bench.fake.domains, set(bench.fake.volumes)) == ({}, {"xf-golden-k"})
+
+
+def test_a_guest_that_was_never_made_is_not_kept(bench: Bench) -> None:
+    assert bench.guest.keep() is False
+    bench.guest.remove()
+
+
+def test_a_kept_guest_is_marked(bench: Bench) -> None:
+    create(bench)
+    assert bench.guest.keep() is True
+    assert KEPT in bench.fake.volumes[bench.guest.volume]
+    facts = bench.guest.facts(kept=True)
+    assert facts.kept
+    assert facts.runvars["domain"] == bench.guest.name
+    assert set(facts.waits) == {"guest", "harness"}
+
+
+def test_steps_of_a_guest_that_another_process_made_are_broken(bench: Bench) -> None:
+    with pytest.raises(LabError, match="has no domain yet in this process"):
+        _ = bench.guest.domain
+
+
+def test_the_flights_own_arguments_come_last(bench: Bench) -> None:
+    config = bench.guest.domain_config()
+    assert config.cmdline == "root=/dev/xvda1 ro console=hvc0"
+    assert config.vifs[0].mac.startswith("00:16:3e:")
+    assert config.memory == 512
