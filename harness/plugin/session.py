@@ -220,7 +220,8 @@ class FlightSession:
                 except KeyboardInterrupt:
                     self._interrupts += 1
             host = self._state.plan.host.name
-            recorder.problem(f"not cleaned up; the next flight on {host} does it, or: reap")
+            todo = f"the next flight on {host} does it, or `xenflight reap --host {host}`"
+            recorder.problem(f"not cleaned up: {todo}")
         finally:
             self._keeper.close()
 

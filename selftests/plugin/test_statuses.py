@@ -232,3 +232,17 @@ def test_a_bug_of_ours_is_told_as_one_and_nothing_is_left(project: Project) -> N
 
 SUITE_AND_BUG = "def test_guest_boot(guest): guest.note('boot')\n"
 BUG = "def pytest_runtest_logfinish():\n    raise RuntimeError('a bug')\n"
+
+
+def test_without_a_hook_the_lab_is_the_real_one(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which here can't even begin: there is no such key."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(project.path / "cache"))
+    hosts = project.path / "flights" / "hosts.yaml"
+    hosts.write_text(hosts.read_text().replace("~/.ssh/id_ed25519", "/nonexistent/key"))
+    project.write("conftest.py", 'pytest_plugins = ["harness.plugin"]\n')
+    assert project.run(*ONE).ret == 4
+    assert project.steps()["guest-create"] is Status.BROKEN
+    assert "/nonexistent/key" in project.step("guest-create")["reason"]
+    assert list((project.path / "cache" / "xenflight" / "flights").iterdir()) == []
