@@ -51,7 +51,7 @@ def test_testid() -> None:
 @pytest.mark.parametrize(
     ("path", "suite"),
     [
-        ("/home/me/xenflight/suites/boot/test_boot.py", "boot"),
+        ("/srv/xenflight/suites/boot/test_boot.py", "boot"),
         ("suites/boot/test_boot.py", "boot"),
         ("/suites/x/suites/boot/test_boot.py", "boot"),
         ("suites/test_stray.py", None),
