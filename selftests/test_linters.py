@@ -22,8 +22,11 @@ URL = re.compile(r"https?://(?P<host>[A-Za-z0-9._-]+)")
 ALLOWED_HOST = re.compile(
     r"(?:.*\.)?(?:example(?:\.(?:com|net|org))?|invalid|test|localhost)"
     r"|[\w-]+|127(?:\.\d+){3}|10(?:\.\d+){3}|192\.0\.2\.\d+"
-    r"|(?:.*\.)?(?:github\.com|gitlab\.com|xenproject\.org|debian\.org|json-schema\.org"
-    r"|w3\.org|asciinema\.org|keepachangelog\.com|semver\.org|pytest\.org|readthedocs\.io|kernel\.org)"
+    r"|(?:.*\.)?(?:github\.com|gitlab\.com|xenproject\.org|json-schema\.org"
+    r"|w3\.org|asciinema\.org|keepachangelog\.com|semver\.org|pytest\.org|readthedocs\.io"
+    r"|kernel\.org)"
+    # Debian's documentation, not its mirrors.
+    r"|(?:www|wiki|manpages|bugs)\.debian\.org"
 )
 """Where a link may lead: names reserved for examples or without a domain, the loopback, and
 public documentation. No mirror and no registry is written down in this project."""
