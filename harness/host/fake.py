@@ -47,6 +47,8 @@ class FakeHost:
     """Names of locks that somebody holds."""
     stuck: dict[str, str] = field(default_factory=dict)
     """LVs that can't be removed, and what LVM says of it."""
+    data_percent: str = "1.00"
+    """How full the thin pool and every volume is."""
     interfaces: list[str] = field(default_factory=lambda: ["lo", "xenbr0"])
 
     def __post_init__(self) -> None:
@@ -87,7 +89,7 @@ class FakeHost:
     def _lvs(self) -> str:
         rows = [_volume(POOL, (), "twi-aotz--")]
         rows += [_volume(name, sorted(tags), "Vwi-a-tz--") for name, tags in self.volumes.items()]
-        return _report("lv", rows)
+        return _report("lv", [row | {"data_percent": self.data_percent} for row in rows])
 
     def _lvcreate(self, call: Call) -> Reply:
         words = list(call.command.argv)

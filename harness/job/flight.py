@@ -68,6 +68,11 @@ class FlightRun:
         self._lock: HostLock | None = None
         self._kept = False
 
+    @property
+    def host(self) -> XenHost | None:
+        """The host, once it was reached and until it is let go of."""
+        return self._host
+
     def prepare(self) -> None:
         """Have host, images and golden LVs ready, and say in `Prepared` what became of it."""
         prepared = Prepared(flight_id=self._plan.flight_id, broken="the flight was interrupted")

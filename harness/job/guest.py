@@ -103,11 +103,12 @@ class GuestUnderTest:
                 root_hash=self._secrets.password_hash,
             )
             apply_seed(self.host.runner, self.host.volumes.path(self.volume), seed)
-        with self.step.phase("create"):
-            self._files.path.mkdir(parents=True, exist_ok=True)
-            config = self.domain_config()
-            self._files.xl_cfg.write_text(config.to_xl(), encoding="utf-8")
-            self._domain = self.host.xl.create_paused(config.to_xl(), self.name)
+        self._files.path.mkdir(parents=True, exist_ok=True)
+        config = self.domain_config().to_xl()
+        self._files.xl_cfg.write_text(config, encoding="utf-8")
+        # Xen's domain builder unpacks kernel and initramfs: the first phase of the boot.
+        with self.waiting(), self.step.phase("create"):
+            self._domain = self.host.xl.create_paused(config, self.name)
         stream = self.host.runner.open(self._domain.console_command())
         self._recorder = ConsoleRecorder(stream, self._files.path, name=self.spec.name)
         self._domain.unpause()

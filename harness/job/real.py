@@ -17,23 +17,31 @@ from harness.results.recorder import FlightRecorder
 class RealLab:
     """A `harness.job.lab.Lab` of real hosts."""
 
+    def __init__(self) -> None:
+        self._run: FlightRun | None = None
+
     def flight(
         self, plan: Plan, directory: Path, recorder: FlightRecorder, progress: Progress
     ) -> FlightRun:
         """See `Lab.flight`."""
-        return FlightRun(plan, directory, recorder, progress)
+        self._run = FlightRun(plan, directory, recorder, progress)
+        return self._run
 
     def guests(self, plan: Plan, files: FlightDirectory) -> RealGuests:
         """See `Lab.guests`."""
-        return RealGuests(plan, files)
+        return RealGuests(plan, files, self._run)
 
 
 class RealGuests:
-    """The guests of one process, and its one connection to the host."""
+    """The guests of one process, and its one connection to the host.
 
-    def __init__(self, plan: Plan, files: FlightDirectory) -> None:
+    In the controller that is the connection of *run*, which is not ours to close.
+    """
+
+    def __init__(self, plan: Plan, files: FlightDirectory, run: FlightRun | None = None) -> None:
         self._plan = plan
         self._files = files
+        self._run = run
         self._host: XenHost | None = None
 
     def make(self, job: str) -> GuestUnderTest:
@@ -56,6 +64,9 @@ class RealGuests:
             self._host = None
 
     def _connected(self, prepared: Prepared) -> XenHost:
+        shared = self._run.host if self._run else None
+        if shared and shared.runner.alive:
+            return shared
         if self._host is None or not self._host.runner.alive:
             self._host = XenHost.connect(self._plan.host, prepared.endpoint)
         return self._host

@@ -57,7 +57,7 @@ class VolumeManager:
 
     def check(self) -> LogicalVolume:
         """The thin pool; `LabError` when it or its group is missing, or too full to begin."""
-        group, pool = self._group(), self.find(self._pool)
+        pool = self.find(self._pool)
         if pool is None or not pool.is_thin_pool:
             what = "is not a thin pool" if pool else "does not exist"
             msg = f"on {self._where}: {self._vg}/{self._pool} {what}"
@@ -71,7 +71,7 @@ class VolumeManager:
                 msg = (
                     f"on {self._where}: the {kind} of thin pool {self._vg}/{self._pool} is "
                     f"{used:g} % full, and {most:g} % is the most to begin with; "
-                    f"{human_size(group.free)} of {self._vg} are in no volume"
+                    f"{human_size(self._group().free)} of {self._vg} are in no volume"
                 )
                 raise LabError(msg, hint="remove golden volumes that are no longer used")
         return pool

@@ -153,7 +153,7 @@ def somebody_elses_lock(bench: Bench) -> None:
 
 
 def full_pool(bench: Bench) -> None:
-    bench.fake.runner.before("^vgs ", raises=LabError("the pool is full"))
+    bench.fake.data_percent = "97.00"
 
 
 def stuck_leftover(bench: Bench) -> None:
@@ -168,7 +168,7 @@ def stuck_leftover(bench: Bench) -> None:
         (broken_reach, "no route to rack"),
         (broken_images, "lost it"),
         (somebody_elses_lock, "the lock"),
-        (full_pool, "the pool is full"),
+        (full_pool, "thin pool vg0/pool is 97 % full"),
         (stuck_leftover, "Cannot process volume group"),
     ],
 )
