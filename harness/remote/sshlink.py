@@ -13,7 +13,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import count
 from pathlib import Path
 from typing import Protocol
 
@@ -125,10 +124,13 @@ def connect(endpoint: SshEndpoint, deadline: Deadline, dial: Dial | None = None)
     not the one we know or does not take our key; `UsageError` for an unusable key file.
     """
     key = _private_key(endpoint)
-    attempts = count()
+    longest = FIRST_PATIENCE
 
     def attempt() -> Transport:
-        longest = min(MOST_PATIENCE, FIRST_PATIENCE * 1.5 ** next(attempts))
+        nonlocal longest
+        # A host that refuses at once is asked hundreds of times: no power of the attempt's
+        # number stays in bounds.
+        longest = min(MOST_PATIENCE, longest * 1.5)
         patience = max(0.5, min(longest.total_seconds(), deadline.remaining))
         return _log_in(endpoint, key, _dial(endpoint, dial, patience), patience)
 
