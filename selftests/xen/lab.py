@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +22,7 @@ from harness.results.load import load_results
 from harness.results.model import FlightResult
 from harness.wait import Deadline, NotYet, wait_for
 
+BACKGROUND = "background.log"
 CHECKOUT = Path(__file__).parents[2]
 FLIGHT_TIMEOUT = timedelta(minutes=20)
 MAY_APPEAR = re.compile(
@@ -83,27 +86,34 @@ class Lab:
         return load_results(self.latest)
 
     @contextmanager
-    def started(self, *argv: str) -> Iterator[int]:
-        """`xenflight ARGV` in the background; gives its process id, which is its group too."""
-        pid = LocalRunner().spawn_detached(self.command(*argv), self.folder / "background.log")
+    def started(self, *argv: str) -> Iterator[subprocess.Popen[bytes]]:
+        """`xenflight ARGV` in the background, the leader of a session of its own.
+
+        Ctrl-C reaches it even where whoever started these tests ignores SIGINT, as a shell
+        does for what it runs in the background.
+        """
+        command = self.command(*argv)
+        with (self.folder / BACKGROUND).open("wb") as log:
+            process = subprocess.Popen(
+                command.argv,
+                env={**os.environ, **command.env},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
         try:
-            yield pid
+            yield process
         finally:
-            if alive(pid):
-                os.killpg(pid, 9)
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
 
-    def wait_for_event(self, text: str, timeout: timedelta = FLIGHT_TIMEOUT) -> None:
-        """Wait until the newest flight's events hold *text*."""
-
-        def seen() -> None:
-            try:
-                events = (self.latest / "events.jsonl").read_text(encoding="utf-8")
-            except OSError as error:
-                raise NotYet(str(error)) from error
-            if text not in events:
-                raise NotYet(events[-200:])
-
-        wait_for(seen, what=f"event {text!r}", deadline=Deadline.after(timeout))
+    @property
+    def said(self) -> str:
+        """What the run in the background said."""
+        return (self.folder / BACKGROUND).read_text(encoding="utf-8")
 
     def wait_for_console(self, text: bytes, timeout: timedelta = FLIGHT_TIMEOUT) -> None:
         """Wait until a guest of the newest flight has written *text* on its console."""
@@ -115,15 +125,6 @@ class Lab:
                 raise NotYet(msg)
 
         wait_for(seen, what=f"{text!r} on a console", deadline=Deadline.after(timeout))
-
-
-def alive(pid: int) -> bool:
-    """Whether that process runs (a zombie does not)."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()[0]
-    except OSError:
-        return False
-    return state != "Z"
 
 
 def inventory(dom0: Runner) -> dict[str, list[str]]:

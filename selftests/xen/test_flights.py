@@ -10,17 +10,15 @@ import json
 import os
 import signal
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from lab import CHECKOUT, Lab, alive, inventory
+from lab import CHECKOUT, Lab, inventory
 from realhost import RealHost
 
 from harness.results.model import JobResult, StepResult
 from harness.status import Status
-from harness.wait import Deadline, NotYet, wait_for
 
 STEPS = [
     "guest-create",
@@ -104,29 +102,29 @@ def test_guests_made_to_fail_do(lab: Lab) -> None:
 @pytest.mark.usefixtures("clean_host")
 def test_after_kill_9_the_next_run_cleans_up_and_passes(lab: Lab, testbox: RealHost) -> None:
     """Nobody tears down what a killed controller had; its leases die with it."""
-    with lab.started("run", "smoke") as pid:
+    with lab.started("run", "smoke") as run:
         lab.wait_for_console(b"Linux version")
-        os.killpg(pid, signal.SIGKILL)
-        wait_until_dead(pid)
+        os.killpg(run.pid, signal.SIGKILL)
+        run.wait(30)
     left = inventory(testbox.runner)
     assert any("xf." in line for line in left["domains"]), "the kill left nothing to clean up"
     assert lab.results().status is Status.ABORTED
-    run = lab.xenflight("run", "smoke")
-    assert run.exit_status == 0, run.stdout + run.stderr
-    assert "removed what flight" in run.stdout
+    again = lab.xenflight("run", "smoke")
+    assert again.exit_status == 0, again.stdout + again.stderr
+    assert "removed what flight" in again.stdout
 
 
 @pytest.mark.usefixtures("clean_host")
 def test_ctrl_c_in_a_boot_ends_clean(lab: Lab) -> None:
     """Exit code 130, the job aborted, and nothing left."""
-    with lab.started("run", "smoke") as pid:
+    with lab.started("run", "smoke") as run:
         lab.wait_for_console(b"Linux version")
-        os.killpg(pid, signal.SIGINT)
-        wait_until_dead(pid, timedelta(minutes=5))
+        os.killpg(run.pid, signal.SIGINT)
+        assert run.wait(300) == 130, lab.said
     flight = lab.results()
     assert flight.status is Status.ABORTED
     assert flight.ended is not None
-    assert "exit code 130" in (lab.folder / "background.log").read_text(encoding="utf-8")
+    assert "exit code 130" in lab.said
 
 
 @pytest.mark.usefixtures("clean_host")
@@ -144,14 +142,3 @@ def test_a_kept_guest_stays_until_it_is_given_up(lab: Lab, testbox: RealHost) ->
     flight = lab.results().flight_id
     gone = lab.xenflight("reap", "--kept", flight)
     assert gone.exit_status == 0, gone.stdout + gone.stderr
-
-
-def wait_until_dead(pid: int, timeout: timedelta = timedelta(seconds=30)) -> None:
-    """Wait for the end of a process that is no child of ours."""
-
-    def dead() -> None:
-        if alive(pid):
-            msg = f"process {pid} still runs"
-            raise NotYet(msg)
-
-    wait_for(dead, what="the end of the run", deadline=Deadline.after(timeout))
