@@ -17,7 +17,9 @@ from harness.guest.cache import check_image
 from harness.guest.identity import mac_address, machine_id
 from harness.guest.kernel_files import boot_files
 from harness.guest.seed import apply_seed, guest_seed
+from harness.host.names import domain_name
 from harness.host.xenhost import XenHost
+from harness.job.teardown import remove_guest
 from harness.remote.command import Command
 from harness.remote.keys import load_public, make_keypair
 from harness.remote.local import LocalRunner
@@ -46,7 +48,8 @@ def measure_bare(spec: HostSpec, endpoint: SshEndpoint, job: JobSpec, image_key:
             _make_origin(host, origin, image_key, work)
             return _run(host, endpoint, job, image_key, origin, work)
     finally:
-        host.volumes.remove(scratch_name(RUN, "guest"), Deadline.after(TIMEOUT))
+        left = host.xl.find(domain_name(RUN, "guest"))
+        remove_guest(host, domain_name(RUN, "guest"), left, scratch_name(RUN, "guest"))
         host.volumes.remove(origin, Deadline.after(TIMEOUT))
         host.close()
 
@@ -90,17 +93,13 @@ def _run(
 ) -> float:
     manifest = check_image(cache_root() / "images" / image_key).manifest
     boot = boot_files(image_key, manifest.kernel, manifest.initrd)
-    common = "-q -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null"
-    dom0 = (
-        f"ssh {common} -o ControlMaster=auto -o ControlPath={work}/dom0 -o ControlPersist=60 "
-        f"-i {endpoint.key_file} -p {endpoint.port} root@{endpoint.address}"
-    )
-    through = f"{dom0} -W %h:%p"
+    config = work / "ssh_config"
+    config.write_text(_ssh_config(endpoint, work), encoding="utf-8")
     env = {
-        "DOM0": f"{dom0} PATH=/usr/sbin:/usr/bin",
-        "GUEST": f"ssh {common} -o ConnectTimeout=20 -i {work}/user -o ProxyCommand='{through}'",
+        "SSH_CONFIG": str(config),
         "VG": VOLUME_GROUP,
-        "NAME": scratch_name(RUN, "guest"),
+        "DOMAIN": domain_name(RUN, "guest"),
+        "VOLUME": scratch_name(RUN, "guest"),
         "ORIGIN": origin,
         "KERNEL": boot.kernel,
         "INITRD": boot.initrd,
@@ -115,7 +114,27 @@ def _run(
         LocalRunner().run(Command(("sh", str(script)), env=env), timeout=TIMEOUT)
         return time.monotonic() - began
     finally:
-        LocalRunner().run(
-            Command(("ssh", "-O", "exit", "-o", f"ControlPath={work}/dom0", endpoint.address)),
-            check=False,
-        )
+        LocalRunner().run(Command.of("ssh", "-F", config, "-O", "exit", "dom0"), check=False)
+
+
+def _ssh_config(endpoint: SshEndpoint, work: Path) -> str:
+    """One shared connection to dom0, and guests through it."""
+    return f"""\
+Host *
+    BatchMode yes
+    LogLevel ERROR
+    StrictHostKeyChecking no
+    UserKnownHostsFile /dev/null
+    User root
+Host dom0
+    HostName {endpoint.address}
+    Port {endpoint.port}
+    IdentityFile {endpoint.key_file}
+    ControlMaster auto
+    ControlPath {work}/dom0
+    ControlPersist 60
+Host * !dom0
+    IdentityFile {work}/user
+    ConnectTimeout 20
+    ProxyCommand ssh -F {work}/ssh_config -W %h:%p dom0
+"""
