@@ -2,8 +2,8 @@
 
 The packages import only those to their left (docs/architecture.md)::
 
-    status errors units wait steps < flight, remote < storage, xen, console, guest
-        < host, testbox < results < report < plugin, cli
+    status errors units wait steps cache progress < flight, remote < storage, xen, console,
+        mirror < guest < testbox < host < results < job < report < bench, plugin, cli
 """
 
 __version__ = "0.1.0"
