@@ -12,8 +12,6 @@ from harness.units import Size
 
 QEMU = "qemu-system-x86_64"
 
-CONTROLLER_ADDRESS = "10.0.2.2"
-"""The controller's loopback as dom0 and its guests see it (QEMU's user-mode network)."""
 DOM0_ADDRESS = "10.0.2.15"
 SCSI_BUS = "hotplug.0"
 
