@@ -92,7 +92,7 @@ def _run(
     work: Path,
 ) -> float:
     manifest = check_image(cache_root() / "images" / image_key).manifest
-    boot = boot_files(image_key, manifest.kernel, manifest.initrd)
+    boot = boot_files(manifest)
     config = work / "ssh_config"
     config.write_text(_ssh_config(endpoint, work), encoding="utf-8")
     env = {

@@ -16,14 +16,22 @@ E = TypeVar("E", bound=StrEnum)
 class Dist(StrEnum):
     """The guest's distribution, by Debian's code name."""
 
+    SQUEEZE = "squeeze"
+    BULLSEYE = "bullseye"
     BOOKWORM = "bookworm"
     TRIXIE = "trixie"
+    FORKY = "forky"
+    SID = "sid"
+    OTHER = "other"
+    """Whatever is in an imported image: nothing is known of it."""
 
 
 class Arch(StrEnum):
     """The guest's architecture, by Debian's name."""
 
     AMD64 = "amd64"
+    I386 = "i386"
+    ARM64 = "arm64"
 
 
 class Virt(StrEnum):
@@ -31,12 +39,61 @@ class Virt(StrEnum):
 
     PV = "pv"
     PVH = "pvh"
+    HVM = "hvm"
 
 
 class Boot(StrEnum):
-    """What loads the guest's kernel. ``direct``: xl does, from files in dom0."""
+    """What loads the guest's kernel."""
 
     DIRECT = "direct"
+    """The toolstack does, from files in dom0."""
+    PYGRUB = "pygrub"
+    """pygrub(1) in dom0 reads the guest's own boot menu, and the kernel out of its disk."""
+    PVGRUB = "pvgrub"
+    """GRUB built for Xen runs in the guest's domain and reads the guest's own menu."""
+    BIOS = "bios"
+    """SeaBIOS, and the GRUB in the guest's master boot record."""
+    UEFI = "uefi"
+    """OVMF, and the GRUB in the guest's EFI system partition."""
+
+
+class Builder(StrEnum):
+    """Who makes the guest's disk."""
+
+    MMDEBSTRAP = "mmdebstrap"
+    """On the controller, once for all jobs that need the same."""
+    XEN_CREATE_IMAGE = "xen-create-image"
+    """xen-tools in dom0, for each job: it is then under test, too."""
+    DEBIAN_INSTALLER = "debian-installer"
+    """Debian's own installer in a PV domain, unattended, for each job."""
+    IMPORT = "import"
+    """Somebody else did; the flight says where the image is."""
+
+
+class Layout(StrEnum):
+    """What is on the guest's disk."""
+
+    AUTO = "auto"
+    """``bare`` where the toolstack brings the kernel, ``disk`` where the guest does."""
+    BARE = "bare"
+    """One file system and nothing else; the guest sees it as its first partition."""
+    DISK = "disk"
+    """A partition table with the boot loaders for every boot method, and the file system."""
+
+
+class DiskFormat(StrEnum):
+    """How the disk is kept on the host."""
+
+    RAW = "raw"
+    """A logical volume."""
+    QCOW2 = "qcow2"
+    """A qcow2 image in a logical volume, served by QEMU in dom0."""
+
+
+class Toolstack(StrEnum):
+    """What makes and ends domains on the host."""
+
+    XL = "xl"
 
 
 class Pocket(StrEnum):

@@ -6,10 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from harness.flight.axes import Arch, Boot, Dist, Pocket, Virt
+from harness.flight.axes import (
+    Arch,
+    Boot,
+    Builder,
+    DiskFormat,
+    Dist,
+    Layout,
+    Pocket,
+    Toolstack,
+    Virt,
+)
 from harness.units import Size
 
 DEFAULT_TIMEOUTS: Mapping[str, timedelta] = {
+    "build": timedelta(minutes=30),
     "create": timedelta(seconds=30),
     "bootloader": timedelta(seconds=30),
     "kernel": timedelta(seconds=30),
@@ -23,8 +34,37 @@ DEFAULT_TIMEOUTS: Mapping[str, timedelta] = {
 """How long each phase of a guest may take on hardware. Generous: they end hopeless waits and
 are no measure of speed. A host's ``timeout_factor`` stretches all of them."""
 
+DEFAULT_KERNEL = "default"
+"""The kernel that a dist's table names first."""
+DOM0_KERNEL = "dom0"
+"""The host's own kernel and initramfs, as osstest and xen-create-image use them."""
+
 PHASES: tuple[str, ...] = tuple(DEFAULT_TIMEOUTS)
 """The phases of a guest's life, in their order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MirrorSpec:
+    """Where guests are built from. *url* None: the machine's own apt sources."""
+
+    url: str | None = None
+    accept_expired: bool = False
+    """Build from a Release file past its Valid-Until (a frozen mirror)."""
+    omit: tuple[Pocket, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSource:
+    """An image that somebody else made (``builder: import``)."""
+
+    location: str
+    """An absolute path on the controller, or an http or https URL."""
+    sha256: str
+    """Of the file as it is, packed or not: 64 hexadecimal digits. Empty for a path: a local
+    file may be what its owner has just built."""
+    overlay: bool = True
+    """Whether the job's own files (key, password, names) are written into its root file system.
+    Without, the image must let the harness in by itself, and only the console is used."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +72,8 @@ class JobSpec:
     """One cell of the matrix, bound to a suite."""
 
     name: str
-    """``<suite>-<dist>-<arch>-<virt>-<boot>[-<variant>]``: stable, the key of history."""
+    """``<suite>-<dist>-<arch>-<virt>-<boot>[-<more>...][-<variant>]``: stable, the key of
+    history. *more* are values of other axes, where they differ from the flight's usual ones."""
     suite: str
     dist: Dist
     arch: Arch
@@ -47,16 +88,26 @@ class JobSpec:
     packages: tuple[str, ...]
     timeouts: Mapping[str, timedelta] = field(hash=False)
     """Every one of `PHASES`, not yet stretched by the host's factor."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class MirrorSpec:
-    """Where guests are built from. *url* None: the machine's own apt sources."""
-
-    url: str | None = None
-    accept_expired: bool = False
-    """Build from a Release file past its Valid-Until (a frozen mirror)."""
-    omit: tuple[Pocket, ...] = ()
+    builder: Builder = Builder.MMDEBSTRAP
+    kernel: str = DEFAULT_KERNEL
+    """`DEFAULT_KERNEL`, a flavour (``cloud``, ``generic``), a version with its flavour
+    (``6.1.0-50-cloud-amd64``), or `DOM0_KERNEL`."""
+    layout: Layout = Layout.BARE
+    """Never ``auto``: that is decided when the flight is read."""
+    disk_format: DiskFormat = DiskFormat.RAW
+    toolstack: Toolstack = Toolstack.XL
+    swap: Size | None = None
+    """Size of a scratch LV with swap space; the guest uses it from its boot on."""
+    extra_disks: tuple[Size, ...] = ()
+    """Empty scratch LVs, seen by the guest after its own disks."""
+    image: ImageSource | None = None
+    """Given if and only if *builder* is ``import``."""
+    builder_options: tuple[tuple[str, str | None], ...] = ()
+    """More options of xen-create-image, without their dashes; None for one without a value."""
+    mirror: MirrorSpec = MirrorSpec()
+    skip: str = ""
+    """Why this cell cannot run anywhere, by the rules of `harness.flight.rules` or by an
+    ``exclude`` of the flight; empty when it can."""
 
 
 @dataclass(frozen=True, kw_only=True)

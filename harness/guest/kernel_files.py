@@ -41,9 +41,18 @@ class BootFiles:
     initrd: str
 
 
-def boot_files(key: str, kernel: BootFile, initrd: BootFile, root: str = BOOT_DIR) -> BootFiles:
-    """Where the boot files of that image are, once they are there."""
-    return BootFiles(kernel=f"{root}/{key}/{kernel.name}", initrd=f"{root}/{key}/{initrd.name}")
+def boot_files(manifest: Manifest, root: str = BOOT_DIR) -> BootFiles:
+    """Where the boot files of that image are, once they are there. `LabError` if it has none."""
+    kernel, initrd = _wanted(manifest)
+    where = f"{root}/{manifest.key}"
+    return BootFiles(kernel=f"{where}/{kernel.name}", initrd=f"{where}/{initrd.name}")
+
+
+def _wanted(manifest: Manifest) -> tuple[BootFile, BootFile]:
+    if manifest.kernel is None or manifest.initrd is None:
+        msg = f"image {manifest.key} has no kernel and initramfs to boot it with"
+        raise LabError(msg)
+    return manifest.kernel, manifest.initrd
 
 
 def extract_boot_files(
@@ -54,7 +63,7 @@ def extract_boot_files(
     Checked against what was built; `LabError` when they are not the same.
     *device* is an absolute path, as *root* is.
     """
-    files = (manifest.kernel, manifest.initrd)
+    files = _wanted(manifest)
     expected = "".join(f"{file.sha256}  {file.name}\n" for file in files)
     values = {
         "dev": device,
@@ -68,4 +77,4 @@ def extract_boot_files(
     except CommandFailed as error:
         msg = f"on {runner.name}: cannot take kernel and initramfs out of {device}: {error.stderr}"
         raise LabError(msg) from error
-    return boot_files(manifest.key, manifest.kernel, manifest.initrd, root)
+    return boot_files(manifest, root)

@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.guest.extents import Extent
 
-FORMAT = 1
+FORMAT = 2
 
 
 class DamagedImage(ValueError):
@@ -44,8 +44,19 @@ class Manifest:
     tools: Mapping[str, str]
     packages: Mapping[str, str]
     """Name -> version."""
-    kernel: BootFile
-    initrd: BootFile
+    kernel: BootFile | None
+    """What a direct boot takes out of the image; None when there is nothing fit for that."""
+    initrd: BootFile | None
+    root_partition: int = 0
+    """Number of the partition with the root file system; 0 when the image is one file system."""
+    root_offset: int = 0
+    """Where the root file system begins, in bytes."""
+    seedable: bool = True
+    """Whether the root is an ext file system, into which a job's own files can be written."""
+    menu: str = ""
+    """The text of the boot menu (grub.cfg) that boot loaders read; empty without one."""
+    menu_path: str = ""
+    """Where it is in the root file system; empty without one."""
     image_size: int
     image_mtime_ns: int
     extents: tuple[Extent, ...]
@@ -61,8 +72,8 @@ def dump(manifest: Manifest) -> str:
     """As JSON, with a digest of itself."""
     fields = vars(manifest) | {
         "format": FORMAT,
-        "kernel": vars(manifest.kernel),
-        "initrd": vars(manifest.initrd),
+        "kernel": manifest.kernel and vars(manifest.kernel),
+        "initrd": manifest.initrd and vars(manifest.initrd),
         "extents": [[extent.offset, extent.length] for extent in manifest.extents],
     }
     return json.dumps(fields | {"digest": _digest(fields)}, indent=1, sort_keys=True) + "\n"
@@ -79,8 +90,8 @@ def load(text: str) -> Manifest:
         if digest != _digest(fields | {"format": FORMAT}):
             msg = "its manifest was changed"
             raise DamagedImage(msg)
-        fields["kernel"] = BootFile(**fields["kernel"])
-        fields["initrd"] = BootFile(**fields["initrd"])
+        for name in ("kernel", "initrd"):
+            fields[name] = fields[name] and BootFile(**fields[name])
         fields["extents"] = tuple(Extent(*pair) for pair in fields["extents"])
         return Manifest(**fields)
     except (json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:

@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from harness.dists.table import find_dist
 from harness.errors import UsageError
 from harness.guest import customise
-from harness.guest.dists import find_dist
 from harness.units import Size
 
 BUILDERS = ("mmdebstrap",)
@@ -45,7 +45,11 @@ class ImageSpec:
     def packages(self) -> tuple[str, ...]:
         """All packages asked for by name, each once."""
         dist = find_dist(self.dist)
-        return tuple(dict.fromkeys([*dist.packages, dist.kernel_package, *self.extra_packages]))
+        return tuple(
+            dict.fromkeys(
+                [*dist.packages, dist.kernels_for(self.arch)[0].package, *self.extra_packages]
+            )
+        )
 
     def as_json(self) -> dict[str, object]:
         """For a manifest."""

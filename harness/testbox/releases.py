@@ -35,8 +35,10 @@ class Dom0Release:
 COMMON_PACKAGES = (
     "bridge-utils",
     "dbus",
+    "debootstrap",
     "dnsmasq-base",
     "e2fsprogs",
+    "grub-xen-host",
     "initramfs-tools",
     "iproute2",
     "iputils-ping",
@@ -44,10 +46,15 @@ COMMON_PACKAGES = (
     "lvm2",
     "nftables",
     "openssh-server",
+    "ovmf",
     "procps",
+    "qemu-system-xen",
+    "qemu-utils",
+    "seabios",
     "systemd-sysv",
     "thin-provisioning-tools",
     "udev",
+    "xen-tools",
     "zstd",
 )
 

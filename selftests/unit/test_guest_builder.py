@@ -125,8 +125,8 @@ def test_an_image_is_built_once_and_then_found(tmp_path: Path) -> None:
 def test_the_manifest_tells_what_went_in(tmp_path: Path) -> None:
     manifest = ImageBuilder(FakeTools(), root=tmp_path).ensure(SPEC, packages()).manifest
     assert manifest.packages == {"udev": "252", "base-files": "12.4"}
-    assert manifest.kernel.path == "/boot/vmlinuz-6.1"
-    assert manifest.initrd.name == "initrd.img-6.1"
+    assert manifest.kernel and manifest.kernel.path == "/boot/vmlinuz-6.1"
+    assert manifest.initrd and manifest.initrd.name == "initrd.img-6.1"
     assert manifest.mirror["omitted"] == ["updates"]
     assert manifest.mirror["expired"] == ["security"]
     assert manifest.data_bytes == 8192

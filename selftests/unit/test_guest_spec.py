@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from harness.dists.table import TABLE, find_dist
 from harness.errors import UsageError
 from harness.guest import customise
-from harness.guest.dists import FAMILIES, find_dist
 from harness.guest.mmdebstrap import (
     BuildProgress,
     in_user_namespace,
@@ -26,7 +26,7 @@ TOOLS = {"mmdebstrap": "1.3.5", "mke2fs": "1.47.0"}
 
 def test_known_dists() -> None:
     find_dist("bookworm")
-    assert {"bullseye", "bookworm", "trixie", "forky", "sid"} <= set(FAMILIES)
+    assert {"bullseye", "bookworm", "trixie", "forky", "sid"} <= set(TABLE)
     assert find_dist("bullseye").interface == "eth0"
     assert find_dist("trixie").title == "Debian 13 (trixie)"
 

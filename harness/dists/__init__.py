@@ -1,0 +1,1 @@
+"""What the harness must know of each distribution: data, one module for each family."""

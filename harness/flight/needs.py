@@ -1,0 +1,77 @@
+"""What a job needs of its host, as flags that are found on the host itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+
+from harness.flight.axes import Boot, Builder, DiskFormat, Virt
+from harness.flight.model import JobSpec
+
+
+class HostFlag(StrEnum):
+    """Something that a Xen host can do. Found on it by `harness.host.capabilities`."""
+
+    PV = "pv"
+    PVH = "pvh"
+    HVM = "hvm"
+    """Hardware support, hvmloader and a device model (QEMU)."""
+    HAP = "hap"
+    """Nested paging."""
+    BIOS = "bios"
+    """SeaBIOS for HVM guests."""
+    UEFI = "uefi"
+    """OVMF for HVM guests."""
+    PYGRUB = "pygrub"
+    PVGRUB_PV = "pvgrub-pv"
+    """GRUB for 64-bit PV guests (Debian: grub-xen-host)."""
+    PVGRUB_PVH = "pvgrub-pvh"
+    QDISK = "qdisk"
+    """QEMU as a block back end: qcow2 disks."""
+    XEN_TOOLS = "xen-tools"
+    """xen-create-image."""
+
+
+WHY: Mapping[HostFlag, str] = {
+    HostFlag.PV: "its Xen runs no PV guests",
+    HostFlag.PVH: "its Xen runs no PVH guests: they need VT-x or AMD-V with nested paging",
+    HostFlag.HVM: "it runs no HVM guests: they need VT-x or AMD-V, and QEMU in dom0",
+    HostFlag.HAP: "its processor has no nested paging",
+    HostFlag.BIOS: "its dom0 has no SeaBIOS",
+    HostFlag.UEFI: "its dom0 has no OVMF",
+    HostFlag.PYGRUB: "its dom0 has no pygrub",
+    HostFlag.PVGRUB_PV: "its dom0 has no GRUB for PV guests",
+    HostFlag.PVGRUB_PVH: "its dom0 has no GRUB for PVH guests",
+    HostFlag.QDISK: "its dom0 has no QEMU to serve qcow2 disks",
+    HostFlag.XEN_TOOLS: "its dom0 has no xen-create-image",
+}
+"""What it means that a flag is missing."""
+
+
+def needs(job: JobSpec) -> frozenset[HostFlag]:
+    """The flags that a host must have to run *job*."""
+    found = {HostFlag(job.virt.value)}
+    match job.boot:
+        case Boot.PYGRUB:
+            found.add(HostFlag.PYGRUB)
+        case Boot.PVGRUB:
+            pvh = job.virt is Virt.PVH
+            found.add(HostFlag.PVGRUB_PVH if pvh else HostFlag.PVGRUB_PV)
+        case Boot.BIOS | Boot.UEFI:
+            found.add(HostFlag(job.boot.value))
+        case Boot.DIRECT if job.virt is Virt.HVM:
+            # QEMU puts the kernel in an option ROM, which SeaBIOS runs.
+            found.add(HostFlag.BIOS)
+        case Boot.DIRECT:
+            pass
+    if job.disk_format is DiskFormat.QCOW2:
+        found.add(HostFlag.QDISK)
+    if job.builder is Builder.XEN_CREATE_IMAGE:
+        found.add(HostFlag.XEN_TOOLS)
+    return frozenset(found)
+
+
+def unmet(job: JobSpec, flags: Collection[HostFlag], host: str) -> str:
+    """Why *host*, which has *flags*, cannot run *job*; empty when it can."""
+    missing = sorted(needs(job) - set(flags))
+    return f"{host}: " + "; ".join(WHY[flag] for flag in missing) if missing else ""
