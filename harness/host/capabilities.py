@@ -1,0 +1,93 @@
+"""What a host can do, found on the host itself: nobody has to configure it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from harness.errors import LabError
+from harness.flight.needs import HostFlag
+from harness.host.xenhost import XenHost
+from harness.remote.command import Command
+
+# Where the tools are differs by distribution and by who built Xen. Debian's directories carry
+# Xen's version, and its xen-dir tells that of the running one; upstream's are the others. For
+# each thing the first path that is there is printed.
+_LOOK = """\
+version=$(cat /sys/hypervisor/version/major).$(cat /sys/hypervisor/version/minor)
+own=$(/usr/lib/xen-common/bin/xen-dir 2>/dev/null || echo "/usr/lib/xen-$version")
+first() {
+    what=$1; shift
+    for path; do
+        if [ -e "$path" ]; then echo "$what $path"; return; fi
+    done
+}
+in_xen() {
+    for dir in "$own" /usr/lib/xen /usr/libexec/xen /usr/lib64/xen /usr/local/lib/xen \\
+        /usr/local/libexec/xen; do
+        echo "$dir/$1"
+    done
+}
+first hvmloader $(in_xen boot/hvmloader)
+first pygrub $(in_xen bin/pygrub) /usr/bin/pygrub
+first device-model /usr/libexec/xen-qemu-system-i386 $(in_xen bin/qemu-system-i386) \\
+    /usr/bin/qemu-system-x86_64 /usr/bin/qemu-system-i386
+first seabios /usr/share/seabios/bios-256k.bin $(in_xen boot/seabios.bin) \\
+    /usr/share/qemu-xen/qemu/bios-256k.bin
+first ovmf /usr/share/ovmf/OVMF.fd $(in_xen boot/ovmf.bin) /usr/share/edk2/xen/OVMF.fd
+first pvgrub-pv /usr/lib/grub-xen/grub-x86_64-xen.bin $(in_xen boot/grub-x86_64-xen.bin) \\
+    /usr/share/grub2/x86_64-xen/grub.xen
+first pvgrub-pvh /usr/lib/grub-xen/grub-i386-xen_pvh.bin $(in_xen boot/grub-i386-xen_pvh.bin) \\
+    /usr/share/grub2/i386-xen_pvh/grub.xen
+first xen-create-image /usr/bin/xen-create-image /usr/local/bin/xen-create-image
+first kernel "/boot/vmlinuz-$(uname -r)"
+first initrd "/boot/initrd.img-$(uname -r)" "/boot/initramfs-$(uname -r).img"
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a host can do, and where the things are that it does it with."""
+
+    flags: frozenset[HostFlag]
+    paths: Mapping[str, str] = field(default_factory=dict)
+    """On the host: ``pvgrub-pv``, ``pvgrub-pvh``, ``ovmf``, ``kernel``, ``initrd``..."""
+
+    def path(self, name: str) -> str:
+        """One of `paths`; `LabError` when the host has no such thing."""
+        try:
+            return self.paths[name]
+        except KeyError:
+            msg = f"the host has no {name}"
+            raise LabError(msg) from None
+
+
+def find_capabilities(host: XenHost) -> Capabilities:
+    """Ask *host* what it can do; `LabError` when it does not answer."""
+    said = host.runner.run(Command.shell(_LOOK), check=False).stdout
+    paths = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
+    return Capabilities(flags=flags_of(host.xl.info().virt_caps, paths), paths=paths)
+
+
+def flags_of(virt_caps: Collection[str], paths: Mapping[str, str]) -> frozenset[HostFlag]:
+    """The flags, from `xl info`'s ``virt_caps`` and the things that were found. Pure.
+
+    A PVH guest needs no device model, but hardware support; and nested paging, too, as
+    distributions build Xen (without CONFIG_SHADOW_PAGING).
+    """
+    hardware = "hvm" in virt_caps
+    hvm = hardware and {"hvmloader", "device-model"} <= paths.keys()
+    found = {
+        HostFlag.PV: "pv" in virt_caps,
+        HostFlag.HAP: "hap" in virt_caps,
+        HostFlag.PVH: hardware and "hap" in virt_caps,
+        HostFlag.HVM: hvm,
+        HostFlag.BIOS: hvm and "seabios" in paths,
+        HostFlag.UEFI: hvm and "ovmf" in paths,
+        HostFlag.PYGRUB: "pygrub" in paths,
+        HostFlag.PVGRUB_PV: "pvgrub-pv" in paths,
+        HostFlag.PVGRUB_PVH: "pvgrub-pvh" in paths,
+        HostFlag.QDISK: "device-model" in paths,
+        HostFlag.XEN_TOOLS: "xen-create-image" in paths,
+    }
+    return frozenset(flag for flag, there in found.items() if there)

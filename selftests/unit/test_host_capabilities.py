@@ -1,0 +1,68 @@
+"""What a host can do, from what is found on it."""
+
+from __future__ import annotations
+
+import pytest
+
+from harness.errors import LabError
+from harness.flight.needs import HostFlag
+from harness.host.capabilities import Capabilities, find_capabilities, flags_of
+from harness.host.fake import FakeHost
+from harness.remote.fake import Reply
+
+EVERYTHING = {
+    name: f"/usr/lib/{name}"
+    for name in (
+        *("hvmloader", "pygrub", "device-model", "seabios", "ovmf"),
+        *("pvgrub-pv", "pvgrub-pvh", "xen-create-image", "kernel", "initrd"),
+    )
+}
+
+
+def test_a_host_with_everything_has_every_flag() -> None:
+    assert flags_of("pv hvm hap gnttab-v1 gnttab-v2".split(), EVERYTHING) == set(HostFlag)
+
+
+@pytest.mark.parametrize(
+    ("missing", "lost"),
+    [
+        ("hvmloader", {HostFlag.HVM, HostFlag.BIOS, HostFlag.UEFI}),
+        ("device-model", {HostFlag.HVM, HostFlag.BIOS, HostFlag.UEFI, HostFlag.QDISK}),
+        ("seabios", {HostFlag.BIOS}),
+        ("ovmf", {HostFlag.UEFI}),
+        ("pygrub", {HostFlag.PYGRUB}),
+        ("pvgrub-pv", {HostFlag.PVGRUB_PV}),
+        ("pvgrub-pvh", {HostFlag.PVGRUB_PVH}),
+        ("xen-create-image", {HostFlag.XEN_TOOLS}),
+        ("kernel", set()),
+    ],
+)
+def test_a_thing_that_is_missing_takes_its_flags_along(missing: str, lost: set[HostFlag]) -> None:
+    paths = {name: path for name, path in EVERYTHING.items() if name != missing}
+    assert flags_of("pv hvm hap".split(), paths) == set(HostFlag) - lost
+
+
+@pytest.mark.parametrize(
+    ("caps", "lost"),
+    [
+        ("hvm hap", {HostFlag.PV}),
+        ("pv hvm", {HostFlag.HAP, HostFlag.PVH}),
+        ("pv", {HostFlag.HAP, HostFlag.PVH, HostFlag.HVM, HostFlag.BIOS, HostFlag.UEFI}),
+    ],
+)
+def test_what_the_hypervisor_cannot_do(caps: str, lost: set[HostFlag]) -> None:
+    assert flags_of(caps.split(), EVERYTHING) == set(HostFlag) - lost
+
+
+def test_the_host_is_asked() -> None:
+    fake = FakeHost()
+    answer = "pygrub /usr/lib/xen-4.17/bin/pygrub\nkernel /boot/vmlinuz-6.1\n"
+    fake.runner.on_call(r"xen-dir", lambda _: Reply(stdout=answer))
+    found = find_capabilities(fake.host)
+    assert found.flags == {HostFlag.PV, HostFlag.PYGRUB}
+    assert found.path("kernel") == "/boot/vmlinuz-6.1"
+
+
+def test_a_thing_it_does_not_have_is_named() -> None:
+    with pytest.raises(LabError, match="no ovmf"):
+        Capabilities(flags=frozenset()).path("ovmf")
