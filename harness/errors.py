@@ -115,6 +115,12 @@ class GuestFailure(XenflightError, AssertionError):
         self.evidence = evidence
 
 
+class NotApplicable(XenflightError):
+    """A step has nothing to test here; the message is the reason."""
+
+    status = Status.SKIP
+
+
 class Blocked(XenflightError):
     """An earlier step of the job did not pass; the message cites it."""
 

@@ -72,7 +72,7 @@ class BootWatcher:
     *timeout_factor*, which also scales our own graces. *domain_state* says what the
     toolstack knows: ``running``, ``crashed``, ``shutdown``..., None for no such domain.
     *start* is the position in the log from which this boot is to be read: 0 for the first,
-    the recorder's mark for one after a reboot.
+    the recorder's mark for one after a reboot. *console* is what the guest calls it.
     """
 
     _phase: str
@@ -90,7 +90,9 @@ class BootWatcher:
         step: StepRecord,
         timeout_factor: float = 1.0,
         start: int = 0,
+        console: str = "hvc0",
     ) -> None:
+        self._console = console
         self._recorder = recorder
         self._clock = recorder.clock
         self._timeouts = {
@@ -226,9 +228,7 @@ class BootWatcher:
         took = human_seconds(self._clock.monotonic() - self._phase_began)
         if self._phase == LOGIN:
             said = f"the boot finished, but no login prompt came in {took}, not even after Enter"
-            return self._failure(
-                "no-login-prompt", f"{said}; is there a getty on this console (hvc0)?"
-            )
+            return self._failure("no-login-prompt", f"{said}; is there a getty on {self._console}?")
         if remark := most_telling(self._findings):
             return self._failure(remark.failure.name, explain(remark, self._findings), remark)
         if not self._printed:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import TypeVar
 
 from harness.console.boot import BootWatcher
@@ -16,7 +17,7 @@ from harness.console.feed import RecorderSpawn
 from harness.console.login import login
 from harness.console.recorder import ConsoleRecorder
 from harness.console.shell import ConsoleShell
-from harness.errors import DeadlineExceeded, GuestFailure, HostLost, LabError
+from harness.errors import DeadlineExceeded, GuestFailure, HostLost, LabError, NotApplicable
 from harness.flight.model import JobSpec
 from harness.flight.plan import Plan
 from harness.guest.identity import MacAllocator, host_name, machine_id
@@ -25,8 +26,11 @@ from harness.host.names import domain_name
 from harness.host.reaper import KEPT
 from harness.host.xenhost import XenHost
 from harness.job.address import find_address
+from harness.job.booting import console_type, domain_config, guest_console, kernel_arguments
 from harness.job.channel import GuestChannel
+from harness.job.disks import make_rest, make_root, plan_disks
 from harness.job.prepared import JobFacts, PreparedImage
+from harness.job.refusal import whose_fault
 from harness.job.secrets import FlightSecrets
 from harness.job.teardown import remove_guest
 from harness.remote.keys import load_public, make_keypair
@@ -34,12 +38,11 @@ from harness.remote.ssh import SshRunner
 from harness.remote.sshlink import SshEndpoint
 from harness.results.layout import JobDirectory
 from harness.steps import StepRecord
-from harness.storage.names import scratch_name, scratch_tags
 from harness.wait import Deadline
-from harness.xen.config import Disk, DomainConfig, DomainType, Vif
+from harness.xen.config import DomainConfig, Vif
 from harness.xen.domain import Domain
+from harness.xen.toolstack import CreateRefused
 
-ROOT_DEVICE = "xvda1"
 POWERED_OFF = re.compile(r"reboot: (Power down|System halted)")
 """Linux's last words (kernel/reboot.c). A PV guest has no power to switch off, and halts."""
 T = TypeVar("T")
@@ -57,16 +60,18 @@ class GuestUnderTest:
         image: PreparedImage,
         secrets: Path,
         files: JobDirectory,
+        tools: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.spec = spec
         self.host = host
         self.name = domain_name(plan.flight_id, spec.name)
         self.hostname = host_name(plan.flight_id, spec.name)
-        self.volume = scratch_name(plan.flight_id, spec.name)
+        self.disks = plan_disks(spec, plan.flight_id, image)
         self.mac = MacAllocator(plan.flight_id, (job.name for job in plan.jobs)).mac(spec.name)
         self.step = StepRecord(job=spec.name, testid="none")
         self._run = plan.flight_id
         self._image = image
+        self._tools = tools
         self._secrets = FlightSecrets(secrets)
         self._host_key = secrets / f"host-{self.hostname}"
         self._files = files
@@ -89,44 +94,56 @@ class GuestUnderTest:
         byte of its boot is lost (XTF's runner does the same).
         """
         with self.step.phase("scratch"):
-            self.host.volumes.snapshot(
-                self._image.golden, self.volume, scratch_tags(self._run, self.spec.name)
-            )
-        with self.step.phase("seed"):
-            make_keypair(self._host_key, comment=self.hostname)
-            seed = guest_seed(
-                host_name=self.hostname,
-                machine_id=machine_id(self._run, self.spec.name),
-                authorized_keys=[self._secrets.public_key],
-                host_key=self._host_key.read_bytes(),
-                host_key_pub=(load_public(self._host_key) + "\n").encode(),
-                root_hash=self._secrets.password_hash,
-            )
-            apply_seed(self.host.runner, self.host.volumes.path(self.volume), seed)
+            make_root(self.host, self.disks, self.spec, self._run, self._image.golden)
+        if self.seeded:
+            with self.step.phase("seed"):
+                self._seed()
+        make_rest(self.host, self.disks, self.spec, self._run)
         self._files.path.mkdir(parents=True, exist_ok=True)
         config = self.domain_config().to_xl()
         self._files.xl_cfg.write_text(config, encoding="utf-8")
-        # Xen's domain builder unpacks kernel and initramfs: the first phase of the boot.
+        # Xen's domain builder unpacks kernel and initramfs, and pygrub reads the disk: the
+        # first phase of the boot.
         with self.waiting(), self.step.phase("create"):
-            self._domain = self.host.xl.create_paused(config, self.name)
-        stream = self.host.runner.open(self._domain.console_command())
+            try:
+                self._domain = self.host.xl.create_paused(config, self.name)
+            except CreateRefused as error:
+                raise whose_fault(error, self.host.runner) from error
+        command = self._domain.console_command(console_type(self.spec))
+        stream = self.host.runner.open(command)
         self._recorder = ConsoleRecorder(stream, self._files.path, name=self.spec.name)
         self._domain.unpause()
         self.step.facts.update(self._runvars)
 
+    @property
+    def seeded(self) -> bool:
+        """Whether the harness writes its own files into the guest: names, keys, a password."""
+        wanted = self.spec.image is None or self.spec.image.overlay
+        return wanted and self._image.seedable
+
+    def _seed(self) -> None:
+        make_keypair(self._host_key, comment=self.hostname)
+        seed = guest_seed(
+            host_name=self.hostname,
+            machine_id=machine_id(self._run, self.spec.name),
+            authorized_keys=[self._secrets.public_key],
+            host_key=self._host_key.read_bytes(),
+            host_key_pub=(load_public(self._host_key) + "\n").encode(),
+            root_hash=self._secrets.password_hash,
+        )
+        device = self.host.volumes.path(self.disks.root)
+        apply_seed(self.host.runner, device, seed)
+
     def domain_config(self) -> DomainConfig:
         """Its xl.cfg(5) as data."""
-        arguments = f"root=/dev/{ROOT_DEVICE} ro console=hvc0 {self.spec.kernel_args}"
-        return DomainConfig(
+        return domain_config(
+            self.spec,
             name=self.name,
-            type=DomainType(self.spec.virt),
-            memory=self.spec.memory.mib,
-            vcpus=self.spec.vcpus,
-            kernel=self._image.kernel,
-            ramdisk=self._image.initrd,
-            cmdline=arguments.strip(),
-            disks=(Disk(path=self.host.volumes.path(self.volume), vdev=ROOT_DEVICE),),
-            vifs=(Vif(mac=self.mac, bridge=self.host.bridge),),
+            image=self._image,
+            arguments=kernel_arguments(self.spec, self.disks.root_device),
+            disks=self.disks.attached(self.host),
+            vif=Vif(mac=self.mac, bridge=self.host.bridge),
+            tools=self._tools,
         )
 
     # -- driving it --------------------------------------------------------------------
@@ -144,11 +161,14 @@ class GuestUnderTest:
             hostname=self.hostname,
             step=self.step,
             timeout_factor=self.host.timeout_factor,
+            console=guest_console(self.spec),
         )
         with self.waiting():
             booted = watcher.to_login()
         for remark in booted.remarks:
             self.step.facts.setdefault("remark", remark)
+        if not self.seeded:
+            return
         with self.waiting(), self.step.phase("console-login"):
             console = RecorderSpawn(self.recorder, start=booted.position)
             self._shell = login(
@@ -167,12 +187,16 @@ class GuestUnderTest:
 
     @property
     def shell(self) -> ConsoleShell:
-        """root's shell on its console; `LabError` before `boot`."""
+        """root's shell on its console; `LabError` before `boot`, `NotApplicable` for a guest
+        that was not given our password.
+        """
+        self._require_seeded()
         return self._needed(self._shell, "has nobody logged in on its console")
 
     @property
     def ssh(self) -> GuestChannel:
-        """root's commands over SSH; `LabError` before `connect`."""
+        """root's commands over SSH; `LabError` before `connect`, `NotApplicable` as for `shell`."""
+        self._require_seeded()
         return self._needed(self._ssh, "is not connected over SSH")
 
     def connect(self) -> GuestChannel:
@@ -256,14 +280,17 @@ class GuestUnderTest:
         self._disconnect()
         if self._gone:
             return
-        remove_guest(self.host, self.name, self._domain, self.volume)
+        remove_guest(self.host, self.name, self._domain, self.disks.volumes)
         self._gone = True
 
     def keep(self) -> bool:
         """Leave it on the host, marked so that nobody reaps it; False when it is gone already."""
-        if self._gone or not self.host.volumes.find(self.volume):
+        there = {volume.name for volume in self.host.volumes.list()}
+        mine = [volume for volume in self.disks.volumes if volume in there]
+        if self._gone or not mine:
             return False
-        self.host.volumes.add_tags(self.volume, (KEPT,))
+        for volume in mine:
+            self.host.volumes.add_tags(volume, (KEPT,))
         return True
 
     def close(self) -> None:
@@ -291,6 +318,11 @@ class GuestUnderTest:
     def stretched(self, timeout: timedelta) -> timedelta:
         """*timeout*, which is meant for hardware, on this guest's host."""
         return self.host.stretched(timeout)
+
+    def _require_seeded(self) -> None:
+        if not self.seeded:
+            msg = "the image was left as it is, so nobody has a password or a key for it"
+            raise NotApplicable(msg)
 
     def _disconnect(self) -> None:
         if self._ssh:

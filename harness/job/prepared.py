@@ -1,16 +1,27 @@
-"""What the controller made ready for a flight, written down for all its processes."""
+"""What the controller made ready for a flight, written down for all its processes.
+
+`Prepared` is what is common, and there before the first step. The images come later, each in
+a file of its own, while guests of other images are at work already: `ImageOutcomes`.
+"""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.errors import LabError
+from harness.errors import DeadlineExceeded, LabError
 from harness.remote.sshlink import SshEndpoint
 from harness.results.recorder import write_atomically
+from harness.wait import SYSTEM_CLOCK, Clock, Deadline, NotYet, wait_for
 
 PREPARED = "prepared.json"
+OUTCOMES = "prepared"
+PATIENCE = timedelta(minutes=90)
+"""How long no image at all may become ready: one build, one transfer, and the locks before
+both, each at its own bound. A wait for an image starts anew with each that is ready."""
+_INTERVAL = timedelta(milliseconds=250)
 
 
 class _Record(BaseModel):
@@ -37,17 +48,41 @@ class Endpoint(_Record):
         return SshEndpoint(**self.model_dump())
 
 
+class PreparedMirror(_Record):
+    """A probed mirror, for builders that work on the host. Addresses as the host sees them."""
+
+    main: str
+    """The URL of the main archive: what ``--mirror`` takes."""
+    security: str = ""
+    suites: dict[str, str] = {}
+    """Of each pocket that may be used: ``main``, ``updates``, ``security``."""
+    release_dates: dict[str, str] = {}
+    accept_expired: bool = False
+
+
 class PreparedImage(_Record):
-    """The golden LV of one job's image, or why there is none."""
+    """The golden LV of an image, or what its builder on the host needs, or why there is none."""
 
     key: str = ""
     golden: str = ""
-    """The LV's name."""
+    """The LV's name; empty for a builder that makes the disk on the host."""
     kernel: str = ""
-    """Path on the host."""
+    """Path on the host; empty when the image has none for a direct boot."""
     initrd: str = ""
+    layout: str = ""
+    """``bare`` or ``disk``."""
+    root_partition: int = 0
+    """Number of the partition with the root file system; 0 without a partition table."""
+    root_offset: int = 0
+    """Bytes."""
+    seedable: bool = True
+    menu: str = ""
+    """The text of its boot menu; empty without one."""
+    menu_path: str = ""
     shadow: str = ""
     """The image's /etc/shadow."""
+    mirror: PreparedMirror | None = None
+    """Only for builders that work on the host."""
     broken: str = ""
     """Why it could not be had; empty when it could."""
 
@@ -59,8 +94,16 @@ class Prepared(_Record):
     host: Endpoint | None = None
     secrets: Path = Path()
     """Directory with the flight's user key and root password, open to its owner only."""
-    images: dict[str, PreparedImage] = {}
-    """By job name."""
+    images: dict[str, str] = {}
+    """By job name the name of its image's outcome. None for jobs that are skipped."""
+    skips: dict[str, str] = {}
+    """Why jobs cannot run on this host, by job name."""
+    capabilities: tuple[str, ...] = ()
+    """What the host can do (`harness.flight.needs.HostFlag`)."""
+    tools: dict[str, str] = {}
+    """Paths on the host, by the names of `harness.host.capabilities`."""
+    controller: int = 0
+    """Process id of who makes the images."""
     broken: str = ""
     """Why no job can run at all; empty when they can."""
 
@@ -72,22 +115,18 @@ class Prepared(_Record):
             raise LabError(msg)
         return self.host.endpoint()
 
-    def image(self, job: str) -> PreparedImage:
-        """The image of *job*; `LabError` says why it has none."""
+    def image_of(self, job: str) -> str:
+        """The name of the outcome that *job* needs; `LabError` when there will be none."""
         if self.broken:
             raise LabError(self.broken)
-        image = self.images.get(job) or PreparedImage(broken=f"no image was made for {job}")
-        if image.broken:
-            raise LabError(image.broken)
-        return image
+        if job not in self.images:
+            msg = f"no image is made for {job}"
+            raise LabError(msg)
+        return self.images[job]
 
     def write(self, directory: Path) -> None:
         """Save it in the flight's directory, whole or not at all; `LabError` when it can't be."""
-        try:
-            write_atomically(directory / PREPARED, self.model_dump_json(indent=1))
-        except OSError as error:
-            msg = f"cannot write {directory / PREPARED}: {error.strerror or error}"
-            raise LabError(msg) from error
+        _write(directory / PREPARED, self)
 
     @classmethod
     def read(cls, directory: Path) -> Prepared:
@@ -99,9 +138,80 @@ class Prepared(_Record):
             raise LabError(msg) from error
 
 
+class ImageOutcomes:
+    """What became of each image of a flight, in files below the flight's *directory*."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory / OUTCOMES
+
+    def write(self, name: str, image: PreparedImage) -> None:
+        """Tell all processes; `LabError` when it can't be written."""
+        _write(self._directory / f"{name}.json", image)
+
+    def find(self, name: str) -> PreparedImage | None:
+        """The outcome of that name; None while there is none."""
+        path = self._directory / f"{name}.json"
+        try:
+            return PreparedImage.model_validate_json(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            msg = f"cannot read what became of an image: {path}: {error}"
+            raise LabError(msg) from error
+
+    def wait(self, name: str, controller: int, clock: Clock = SYSTEM_CLOCK) -> PreparedImage:
+        """The outcome, as soon as there is one.
+
+        `LabError` when the process *controller*, which makes the images, is gone, or when for
+        `PATIENCE` no image at all became ready.
+        """
+
+        def check() -> PreparedImage:
+            alive = _lives(controller)
+            if image := self.find(name):
+                return image
+            if not alive:
+                msg = f"the controller ended before it had image {name} ready"
+                raise LabError(msg)
+            msg = "it is not ready"
+            raise NotYet(msg)
+
+        while True:
+            ready = self._count()
+            deadline = Deadline.after(PATIENCE, clock)
+            try:
+                return wait_for(check, what=f"image {name}", deadline=deadline, interval=_INTERVAL)
+            except DeadlineExceeded:
+                if self._count() == ready:
+                    raise
+
+    def _count(self) -> int:
+        return sum(1 for _ in self._directory.glob("*.json"))
+
+
 class JobFacts(_Record):
     """What is known of a job when it is over."""
 
     kept: bool = False
     waits: dict[str, float] = {}
     runvars: dict[str, str] = {}
+
+
+def usable(image: PreparedImage) -> PreparedImage:
+    """*image* itself; `LabError` says why it could not be had."""
+    if image.broken:
+        raise LabError(image.broken)
+    return image
+
+
+def _write(path: Path, record: BaseModel) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, record.model_dump_json(indent=1))
+    except OSError as error:
+        msg = f"cannot write {path}: {error.strerror or error}"
+        raise LabError(msg) from error
+
+
+def _lives(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()

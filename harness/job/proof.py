@@ -71,7 +71,7 @@ def prove_network(guest: GuestUnderTest) -> None:
 def prove_gone(guest: GuestUnderTest) -> None:
     """Remove it, and find nothing of it on the host: no domain, LV, back end or interface."""
     guest.remove()
-    left = what_is_left(guest.host, guest.domain, guest.volume)
+    left = what_is_left(guest.host, guest.domain, guest.disks.volumes)
     if left:
         msg = f"still on {guest.host.name}: {', '.join(left)}"
         raise _failure(guest, msg, "gone", "leftover")

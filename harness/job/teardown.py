@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from harness.errors import LabError
@@ -13,11 +14,11 @@ from harness.xen.domain import Bounds, Domain
 VOLUME_TIMEOUT = timedelta(minutes=2)
 
 
-def remove_guest(host: XenHost, name: str, domain: Domain | None, volume: str) -> None:
-    """End the domain *name* and remove *volume*; well if either is gone already.
+def remove_guest(host: XenHost, name: str, domain: Domain | None, volumes: Sequence[str]) -> None:
+    """End the domain *name* and remove *volumes*, in order; well if any is gone already.
 
     *domain* is None when nobody knows whether it was made: xl is then asked for it. The
-    volume is tried even if the domain would not go: it may well be free. `LabError` says
+    volumes are tried even if the domain would not go: they may well be free. `LabError` says
     all that went wrong.
     """
     problems: list[LabError] = []
@@ -28,20 +29,20 @@ def remove_guest(host: XenHost, name: str, domain: Domain | None, volume: str) -
             problems += domain.teardown(graceful=False, bounds=bounds).errors
     except LabError as error:
         problems.append(error)
-    try:
-        host.volumes.remove(volume, Deadline.after(VOLUME_TIMEOUT))
-    except LabError as error:
-        problems.append(error)
+    for volume in volumes:
+        try:
+            host.volumes.remove(volume, Deadline.after(VOLUME_TIMEOUT))
+        except LabError as error:
+            problems.append(error)
     if problems:
         msg = f"not all of the guest could be removed: {'; '.join(map(str, problems))}"
         raise LabError(msg) from problems[0]
 
 
-def what_is_left(host: XenHost, domain: Domain | None, volume: str) -> list[str]:
+def what_is_left(host: XenHost, domain: Domain | None, volumes: Sequence[str]) -> list[str]:
     """What of a guest is still on the host, in words; empty when nothing is."""
-    left: list[str] = []
-    if host.volumes.find(volume):
-        left.append(f"LV {volume}")
+    there = {volume.name for volume in host.volumes.list()}
+    left = [f"LV {volume}" for volume in volumes if volume in there]
     if domain:
         if domain.state() is not None:
             left.append(f"domain {domain.name}")

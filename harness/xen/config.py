@@ -24,6 +24,14 @@ class DomainType(StrEnum):
 
     PV = "pv"
     PVH = "pvh"
+    HVM = "hvm"
+
+
+class Firmware(StrEnum):
+    """What an HVM domain starts with (``bios=``)."""
+
+    SEABIOS = "seabios"
+    OVMF = "ovmf"
 
 
 class Action(StrEnum):
@@ -83,9 +91,15 @@ class DomainConfig:
     type: DomainType
     memory: int
     vcpus: int = 1
-    kernel: str
+    kernel: str | None = None
+    """What is started: a kernel, or a boot loader made for Xen. None: the firmware or
+    *bootloader* finds one on the disk."""
     ramdisk: str | None = None
     cmdline: str = ""
+    bootloader: str | None = None
+    """A program of dom0 that takes the kernel out of the domain's first disk: pygrub."""
+    firmware: Firmware | None = None
+    """For HVM only."""
     disks: tuple[Disk, ...] = ()
     vifs: tuple[Vif, ...] = ()
     uuid: str | None = None
@@ -101,14 +115,29 @@ class DomainConfig:
             if number < least:
                 msg = f"domain {self.name}: {what} is {number}; it must be at least {least}"
                 raise UsageError(msg)
+        self._check_boot()
         vdevs = [disk.vdev for disk in self.disks]
         twice = sorted({vdev for vdev in vdevs if vdevs.count(vdev) > 1})
         if twice:
             msg = f"domain {self.name}: more than one disk is {twice[0]}"
             raise UsageError(msg)
 
+    def _check_boot(self) -> None:
+        hvm = self.type is DomainType.HVM
+        wrong = None
+        if self.bootloader and (hvm or self.kernel):
+            wrong = "a boot loader in dom0 is for PV and PVH domains without a kernel of their own"
+        elif self.firmware and not hvm:
+            wrong = "only HVM domains have firmware"
+        elif not (self.kernel or self.bootloader or hvm):
+            wrong = "it has neither a kernel nor anything that finds one"
+        if wrong:
+            msg = f"domain {self.name}: {wrong}"
+            raise UsageError(msg)
+
     def to_xl(self) -> str:
         """The text of the xl configuration file."""
+        hvm = self.type is DomainType.HVM
         settings: dict[str, str | int | list[str] | None] = {
             "name": self.name,
             "uuid": self.uuid,
@@ -118,6 +147,13 @@ class DomainConfig:
             "kernel": self.kernel,
             "ramdisk": self.ramdisk,
             "cmdline": self.cmdline or None,
+            "bootloader": self.bootloader,
+            "bios": self.firmware,
+            # The only console that firmware and boot loaders of an HVM domain write to. It has
+            # no screen: nobody looks at it, and QEMU would listen for VNC on a port.
+            "serial": "pty" if hvm else None,
+            "vga": "none" if hvm else None,
+            "vnc": 0 if hvm else None,
             "disk": [str(disk) for disk in self.disks],
             "vif": [str(vif) for vif in self.vifs],
             "on_poweroff": self.on_poweroff,

@@ -19,13 +19,22 @@ NAMELESS = "(null)"
 """What xl calls a domain whose name xenstore knows no more: one that something still holds."""
 
 
-def console_command(name: str) -> Command:
+class ConsoleType(StrEnum):
+    """Which of a domain's consoles (``xl console -t``)."""
+
+    PV = "pv"
+    """Xen's own: a PV or PVH guest's only one."""
+    SERIAL = "serial"
+    """The serial line of an HVM domain, which its firmware and boot loader use, too."""
+
+
+def console_command(name: str, kind: ConsoleType = ConsoleType.PV) -> Command:
     """The command that shows a domain's console: open it, and close it when done.
 
     It does not end by itself when its input does. xenconsole takes input from a terminal
     only (tools/console/client/main.c: ``interactive``); without one it shows, but is deaf.
     """
-    return Command(("xl", "console", name), terminal=True)
+    return Command(("xl", "console", "-t", kind.value, name), terminal=True)
 
 
 class Toolstack(Protocol):
@@ -151,9 +160,9 @@ class Domain:
         """Ask the guest to power off; returns at once."""
         self._xl.shutdown(self.name)
 
-    def console_command(self) -> Command:
-        """The command that shows its console."""
-        return console_command(self.name)
+    def console_command(self, kind: ConsoleType = ConsoleType.PV) -> Command:
+        """The command that shows one of its consoles."""
+        return console_command(self.name, kind)
 
     def wait_gone(self, deadline: Deadline) -> None:
         """Wait until there is no such domain; `DeadlineExceeded` with its last state."""

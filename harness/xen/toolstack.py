@@ -10,7 +10,7 @@ from harness.errors import LabError
 from harness.remote.command import Command, CommandResult, Runner
 from harness.units import Size, human_size
 from harness.xen.config import check_domain_name
-from harness.xen.domain import Domain, console_command
+from harness.xen.domain import Domain
 from harness.xen.listing import (
     DomainInfo,
     DomainState,
@@ -44,6 +44,14 @@ _NO_MEMORY = ("failed to free memory", "not enough memory", "Cannot allocate mem
 _GONE = "is an invalid domain identifier"
 
 
+class CreateRefused(LabError):
+    """xl did not create a domain. *said* is all it printed, for those who know what to look for."""
+
+    def __init__(self, message: str, *, said: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.said = said
+
+
 class Xl:
     """What can be asked of xl on a host."""
 
@@ -54,7 +62,7 @@ class Xl:
     def create_paused(self, config_text: str, name: str) -> Domain:
         """Make a domain that does not run yet, so that its console can be attached first.
 
-        *name* is the one in *config_text*. `LabError` when xl refuses, which then removes what
+        *name* is the one in *config_text*. `CreateRefused` when xl refuses, which then removes what
         it had begun. After `DeadlineExceeded` there may be a domain: `find` it and end it.
         """
         check_domain_name(name)
@@ -99,10 +107,6 @@ class Xl:
         """End a domain without asking it. Well if there is no such domain."""
         self._unless_gone(self._run("destroy", name, timeout=timeout))
 
-    def console_command(self, name: str) -> Command:
-        """The command that shows a domain's console."""
-        return console_command(name)
-
     def info(self) -> XenInfo:
         """What the host is and has."""
         return parse_info(self._run("info").check().stdout)
@@ -125,7 +129,7 @@ class Xl:
         if _GONE not in result.stderr:
             result.check()
 
-    def _refusal(self, name: str, result: CommandResult) -> LabError:
+    def _refusal(self, name: str, result: CommandResult) -> CreateRefused:
         lines = [line.strip() for line in result.stderr.strip().splitlines()]
         said = "; ".join(lines[:3]) or f"exit status {result.exit_status}, and no word"
         msg = f"on {self._runner.name}: xl did not create {name}: {said}"
@@ -134,4 +138,4 @@ class Xl:
             hint = f"{human_size(Size(self.info().free_memory << 20))} are free there"
         elif "already exists" in result.stderr:
             hint = f"xl destroy {name} removes the one that is there"
-        return LabError(msg, hint=hint)
+        return CreateRefused(msg, said=result.stderr, hint=hint)

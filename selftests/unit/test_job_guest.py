@@ -190,7 +190,7 @@ class TestProofs:
         domid = bench.fake.domains[bench.guest.name]
         bench.fake.interfaces += [f"vif{domid}.0", f"vif{domid}1.0"]
         assert failure_of(prove_gone, bench) == ("gone", "leftover")
-        assert what_is_left(bench.fake.host, bench.guest.domain, bench.guest.volume) == [
+        assert what_is_left(bench.fake.host, bench.guest.domain, bench.guest.disks.volumes) == [
             f"interface vif{domid}.0"
         ]
 
@@ -216,7 +216,7 @@ def test_a_guest_is_made_paused_and_runs_once_its_console_is_heard(bench: Bench)
     lines = [line for line in bench.fake.runner.lines if "xl " in line]
     order = [next(i for i, line in enumerate(lines) if word in line) for word in ORDER]
     assert order == sorted(order)
-    assert KEPT not in bench.fake.volumes[bench.guest.volume]
+    assert KEPT not in bench.fake.volumes[bench.guest.disks.root]
     assert [phase.name for phase in bench.guest.step.phases] == ["scratch", "seed", "create"]
 
 
@@ -256,7 +256,7 @@ def test_a_guest_that_was_never_made_is_not_kept(bench: Bench) -> None:
 def test_a_kept_guest_is_marked(bench: Bench) -> None:
     create(bench)
     assert bench.guest.keep() is True
-    assert KEPT in bench.fake.volumes[bench.guest.volume]
+    assert KEPT in bench.fake.volumes[bench.guest.disks.root]
     facts = bench.guest.facts(kept=True)
     assert facts.kept
     assert facts.runvars["domain"] == bench.guest.name

@@ -27,15 +27,15 @@ def domain(fake: FakeHost) -> Domain:
 def test_domain_and_volume_go_also_when_nobody_knows_whether_it_was_made(
     fake: FakeHost, known: bool
 ) -> None:
-    remove_guest(fake.host, NAME, domain(fake) if known else None, VOLUME)
+    remove_guest(fake.host, NAME, domain(fake) if known else None, [VOLUME])
     assert (fake.domains, fake.volumes) == ({}, {})
 
 
 def test_well_when_all_is_gone(fake: FakeHost) -> None:
     fake.domains.clear()
     fake.volumes.clear()
-    remove_guest(fake.host, NAME, domain(fake), VOLUME)
-    remove_guest(fake.host, NAME, None, VOLUME)
+    remove_guest(fake.host, NAME, domain(fake), [VOLUME])
+    remove_guest(fake.host, NAME, None, [VOLUME])
 
 
 def test_the_volume_is_tried_though_the_domain_would_not_go_and_all_is_told(
@@ -54,20 +54,20 @@ def test_the_volume_is_tried_though_the_domain_would_not_go_and_all_is_told(
 
 def remove_failing(fake: FakeHost) -> str:
     with pytest.raises(LabError) as caught:
-        remove_guest(fake.host, NAME, None, VOLUME)
+        remove_guest(fake.host, NAME, None, [VOLUME])
     return caught.value.message
 
 
 def test_a_volume_that_is_not_ours_stays(fake: FakeHost) -> None:
     fake.volumes[VOLUME] = {"somebody.else"}
     with pytest.raises(LabError, match="not ours to remove"):
-        remove_guest(fake.host, NAME, domain(fake), VOLUME)
+        remove_guest(fake.host, NAME, domain(fake), [VOLUME])
     assert fake.domains == {}
     assert VOLUME in fake.volumes
 
 
 def test_what_is_left_is_named(fake: FakeHost) -> None:
-    assert what_is_left(fake.host, domain(fake), VOLUME) == [f"LV {VOLUME}", f"domain {NAME}"]
-    remove_guest(fake.host, NAME, None, VOLUME)
-    assert what_is_left(fake.host, domain(fake), VOLUME) == []
-    assert what_is_left(fake.host, None, VOLUME) == []
+    assert what_is_left(fake.host, domain(fake), [VOLUME]) == [f"LV {VOLUME}", f"domain {NAME}"]
+    remove_guest(fake.host, NAME, None, [VOLUME])
+    assert what_is_left(fake.host, domain(fake), [VOLUME]) == []
+    assert what_is_left(fake.host, None, [VOLUME]) == []

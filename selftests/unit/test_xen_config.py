@@ -12,7 +12,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.xen.config import Action, Disk, DomainConfig, DomainType, Vif, check_domain_name, quote
+from harness.xen.config import (
+    Action,
+    Disk,
+    DomainConfig,
+    DomainType,
+    Firmware,
+    Vif,
+    check_domain_name,
+    quote,
+)
 
 DATA = Path(__file__).parents[1] / "data" / "xl"
 
@@ -46,8 +55,22 @@ ODD = DomainConfig(
     on_reboot=Action.DESTROY,
     on_crash=Action.DESTROY,
 )
+HVM = DomainConfig(
+    name="xf-hvm",
+    type=DomainType.HVM,
+    memory=512,
+    firmware=Firmware.OVMF,
+    disks=(Disk(path="/dev/vg/disk"),),
+)
+PYGRUB = DomainConfig(
+    name="xf-pygrub",
+    type=DomainType.PVH,
+    memory=512,
+    bootloader="pygrub",
+    disks=(Disk(path="/dev/vg/disk"),),
+)
 LEAST = DomainConfig(name="least", type=DomainType.PV, memory=64, kernel="/k")
-CONFIGS = {"pv": PV, "odd": ODD, "least": LEAST}
+CONFIGS = {"pv": PV, "odd": ODD, "least": LEAST, "hvm": HVM, "pygrub": PYGRUB}
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -65,7 +88,11 @@ def test_xl_understood_what_was_meant(name: str) -> None:
     assert config.uuid in (None, parsed["c_info"]["uuid"])
     assert built["max_memkb"] == config.memory * 1024
     assert built["max_vcpus"] == config.vcpus
-    assert built["kernel"] == config.kernel
+    assert built.get("kernel") == config.kernel
+    assert built.get("bootloader") == config.bootloader
+    hvm = built.get("type.hvm", {})
+    assert hvm.get("bios") == config.firmware
+    assert hvm.get("serial") == ("pty" if config.type is DomainType.HVM else None)
     assert built.get("ramdisk") == config.ramdisk
     assert built.get("cmdline", "") == config.cmdline
     disks = [(disk["pdev_path"], disk["vdev"], disk["format"]) for disk in parsed.get("disks", [])]
@@ -108,6 +135,10 @@ def test_control_characters_have_no_place(text: str) -> None:
         ({"vcpus": -1}, "vcpus is -1"),
         ({"uuid": "1234"}, "not a UUID"),
         ({"disks": (Disk(path="/a"), Disk(path="/b"))}, "more than one disk is xvda"),
+        ({"kernel": None}, "neither a kernel nor anything that finds one"),
+        ({"bootloader": "pygrub"}, "without a kernel of their own"),
+        ({"type": DomainType.HVM, "kernel": None, "bootloader": "pygrub"}, "for PV and PVH"),
+        ({"firmware": Firmware.OVMF}, "only HVM domains have firmware"),
     ],
 )
 def test_values_that_xl_would_not_take(change: dict[str, Any], why: str) -> None:

@@ -95,7 +95,7 @@ def test_life() -> None:
     domain.shutdown()
     domain.wait_gone(Deadline.after(timedelta(seconds=10), xl))
     assert domain.state() is None
-    assert str(domain.console_command()) == f"xl console {NAME}"
+    assert str(domain.console_command()) == f"xl console -t pv {NAME}"
 
 
 def test_wait_gone_says_what_it_saw_last() -> None:

@@ -118,4 +118,3 @@ def test_commands(host: FakeRunner) -> None:
         f"xl unpause {NAME}",
         f"sh -ec 'rm -f /run/xenflight/{NAME}.cfg; udevadm settle --timeout=30'",
     ]
-    assert str(xl.console_command(NAME)) == f"xl console {NAME}"

@@ -1,0 +1,89 @@
+"""How each boot method is asked of xl: from a job and its disks to a domain's configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.dists.table import TABLE
+from harness.errors import LabError
+from harness.flight.axes import Boot, Virt
+from harness.flight.model import DOM0_KERNEL, JobSpec
+from harness.job.prepared import PreparedImage
+from harness.xen.config import Disk, DomainConfig, DomainType, Firmware, Vif
+from harness.xen.domain import ConsoleType
+
+PV_CONSOLE, HVM_CONSOLE = "hvc0", "ttyS0"
+_FIRMWARE = {
+    Boot.DIRECT: Firmware.SEABIOS,
+    Boot.BIOS: Firmware.SEABIOS,
+    Boot.UEFI: Firmware.OVMF,
+}
+
+
+def console_type(spec: JobSpec) -> ConsoleType:
+    """The console on which all of this job's boot can be heard."""
+    return ConsoleType.SERIAL if spec.virt is Virt.HVM else ConsoleType.PV
+
+
+def guest_console(spec: JobSpec) -> str:
+    """What the guest calls that console."""
+    dist = TABLE.get(spec.dist)
+    if spec.virt is Virt.HVM:
+        return dist.hvm_console if dist else HVM_CONSOLE
+    return dist.console if dist else PV_CONSOLE
+
+
+def kernel_arguments(spec: JobSpec, root_device: str) -> str:
+    """The kernel line of a direct boot; the job's own arguments come last, so that they win."""
+    own = f"root=/dev/{root_device} ro console={guest_console(spec)}"
+    return f"{own} {spec.kernel_args}".strip()
+
+
+def domain_config(
+    spec: JobSpec,
+    *,
+    name: str,
+    image: PreparedImage,
+    arguments: str,
+    disks: tuple[Disk, ...],
+    vif: Vif,
+    tools: Mapping[str, str],
+) -> DomainConfig:
+    """The domain of *spec*. *arguments* are for a direct boot; *tools* are the host's, by the
+    names of `harness.host.capabilities`. `LabError` when the host lacks one that is needed.
+    """
+    kernel = ramdisk = bootloader = None
+    match spec.boot:
+        case Boot.DIRECT if spec.kernel == DOM0_KERNEL:
+            kernel, ramdisk = _tool(tools, "kernel"), _tool(tools, "initrd")
+        case Boot.DIRECT:
+            kernel, ramdisk = image.kernel or None, image.initrd or None
+            if kernel is None:
+                msg = "its image has no kernel for a direct boot"
+                raise LabError(msg)
+        case Boot.PYGRUB:
+            bootloader = "pygrub"
+        case Boot.PVGRUB:
+            kernel = _tool(tools, "pvgrub-pvh" if spec.virt is Virt.PVH else "pvgrub-pv")
+        case Boot.BIOS | Boot.UEFI:
+            pass
+    return DomainConfig(
+        name=name,
+        type=DomainType(spec.virt),
+        memory=spec.memory.mib,
+        vcpus=spec.vcpus,
+        kernel=kernel,
+        ramdisk=ramdisk,
+        cmdline=arguments if spec.boot is Boot.DIRECT else "",
+        bootloader=bootloader,
+        firmware=_FIRMWARE[spec.boot] if spec.virt is Virt.HVM else None,
+        disks=disks,
+        vifs=(vif,),
+    )
+
+
+def _tool(tools: Mapping[str, str], name: str) -> str:
+    if name not in tools:
+        msg = f"the host has no {name}"
+        raise LabError(msg)
+    return tools[name]

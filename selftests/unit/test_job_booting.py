@@ -1,0 +1,93 @@
+"""Each boot method, as xl is asked for it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from test_job_flight import FLIGHTS
+
+from harness.errors import LabError
+from harness.flight.axes import Boot, Virt
+from harness.flight.build import build_plan
+from harness.flight.model import DOM0_KERNEL, JobSpec
+from harness.job.booting import console_type, domain_config, guest_console, kernel_arguments
+from harness.job.prepared import PreparedImage
+from harness.xen.config import Disk, DomainConfig, Firmware, Vif
+from harness.xen.domain import ConsoleType
+
+TOOLS = {
+    "kernel": "/boot/vmlinuz-dom0",
+    "initrd": "/boot/initrd.img-dom0",
+    "pvgrub-pv": "/usr/lib/grub-xen/grub-x86_64-xen.bin",
+    "pvgrub-pvh": "/usr/lib/grub-xen/grub-i386-xen_pvh.bin",
+}
+IMAGE = PreparedImage(golden="xf-golden-k", kernel="/boot/k", initrd="/boot/i")
+
+
+@pytest.fixture(scope="module")
+def smoke() -> JobSpec:
+    return build_plan(str(FLIGHTS / "smoke.yaml")).jobs[0]
+
+
+def config(spec: JobSpec, image: PreparedImage = IMAGE, **tools: str) -> DomainConfig:
+    return domain_config(
+        spec,
+        name="xf.smoke.0",
+        image=image,
+        arguments=kernel_arguments(spec, "xvda3"),
+        disks=(Disk(path="/dev/vg0/root"),),
+        vif=Vif(mac="00:16:3e:00:00:01", bridge="xenbr0"),
+        tools=tools or TOOLS,
+    )
+
+
+@pytest.mark.parametrize(
+    ("virt", "boot", "kernel", "bootloader", "firmware"),
+    [
+        (Virt.PV, Boot.DIRECT, "/boot/k", None, None),
+        (Virt.PVH, Boot.DIRECT, "/boot/k", None, None),
+        (Virt.HVM, Boot.DIRECT, "/boot/k", None, Firmware.SEABIOS),
+        (Virt.PV, Boot.PYGRUB, None, "pygrub", None),
+        (Virt.PVH, Boot.PYGRUB, None, "pygrub", None),
+        (Virt.PV, Boot.PVGRUB, TOOLS["pvgrub-pv"], None, None),
+        (Virt.PVH, Boot.PVGRUB, TOOLS["pvgrub-pvh"], None, None),
+        (Virt.HVM, Boot.BIOS, None, None, Firmware.SEABIOS),
+        (Virt.HVM, Boot.UEFI, None, None, Firmware.OVMF),
+    ],
+)
+def test_who_loads_the_kernel(
+    smoke: JobSpec,
+    virt: Virt,
+    boot: Boot,
+    kernel: str | None,
+    bootloader: str | None,
+    firmware: Firmware | None,
+) -> None:
+    made = config(replace(smoke, virt=virt, boot=boot))
+    assert (made.kernel, made.bootloader, made.firmware) == (kernel, bootloader, firmware)
+    assert (made.ramdisk, made.cmdline != "") == (
+        ("/boot/i", True) if boot is Boot.DIRECT else (None, False)
+    )
+    assert made.to_xl()
+
+
+def test_the_hosts_own_kernel(smoke: JobSpec) -> None:
+    made = config(replace(smoke, kernel=DOM0_KERNEL))
+    assert (made.kernel, made.ramdisk) == (TOOLS["kernel"], TOOLS["initrd"])
+
+
+def test_an_hvm_guest_is_heard_on_its_serial_line(smoke: JobSpec) -> None:
+    hvm = replace(smoke, virt=Virt.HVM, kernel_args="quiet")
+    assert (console_type(smoke), console_type(hvm)) == (ConsoleType.PV, ConsoleType.SERIAL)
+    assert (guest_console(smoke), guest_console(hvm)) == ("hvc0", "ttyS0")
+    assert kernel_arguments(hvm, "xvda3") == "root=/dev/xvda3 ro console=ttyS0 quiet"
+    assert 'serial = "pty"' in config(hvm).to_xl()
+    assert "serial" not in config(smoke).to_xl()
+
+
+def test_what_the_host_or_the_image_lacks_is_the_labs_fault(smoke: JobSpec) -> None:
+    with pytest.raises(LabError, match="no pvgrub-pvh"):
+        config(replace(smoke, virt=Virt.PVH, boot=Boot.PVGRUB), other="/x")
+    with pytest.raises(LabError, match="no kernel for a direct boot"):
+        config(smoke, PreparedImage(golden="xf-golden-k"))
