@@ -5,6 +5,7 @@ A word is listed once the harness can really build and boot it, not before.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TypeVar
 
@@ -103,6 +104,13 @@ class Pocket(StrEnum):
     SECURITY = "security"
 
 
+class Accept(StrEnum):
+    """What a flight may take from a mirror although it is not as it should be."""
+
+    EXPIRED = "expired"
+    """A Release file past its Valid-Until, as frozen mirrors have."""
+
+
 class Keep(StrEnum):
     """When a run leaves its guests and volumes behind for someone to look at."""
 
@@ -111,10 +119,21 @@ class Keep(StrEnum):
     ALWAYS = "always"
 
 
+REQUIRED_AXES: tuple[str, ...] = ("dist", "arch", "virt", "boot")
+"""The axes that every matrix has; they are in every job's name."""
+FREE_AXES: tuple[str, ...] = (
+    *("builder", "kernel", "layout", "memory", "vcpus", "disk", "disk_format", "toolstack"),
+    "swap",
+)
+"""The axes that a matrix may have, in the order of their parts in a job's name."""
+AXES: tuple[str, ...] = REQUIRED_AXES + FREE_AXES
+
+
 def choose(axis: type[E], value: object) -> E:
     """The member of *axis* written as *value*; `ValueError` lists what is accepted."""
     words = [member.value for member in axis]
     if not isinstance(value, str) or value not in words:
-        msg = f"unknown {axis.__name__.lower()} {value!r}{did_you_mean(str(value), words)}"
+        name = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", axis.__name__).lower()
+        msg = f"unknown {name} {value!r}{did_you_mean(str(value), words)}"
         raise ValueError(msg)
     return axis(value)

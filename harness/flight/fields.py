@@ -7,12 +7,32 @@ import binascii
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, PlainValidator, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    GetJsonSchemaHandler,
+    PlainValidator,
+    WithJsonSchema,
+)
+from pydantic_core import CoreSchema
 
-from harness.flight.axes import Arch, Boot, Dist, Pocket, Virt, choose
+from harness.flight.axes import (
+    AXES,
+    Accept,
+    Arch,
+    Boot,
+    Builder,
+    DiskFormat,
+    Dist,
+    Layout,
+    Pocket,
+    Toolstack,
+    Virt,
+    choose,
+)
 from harness.flight.hints import did_you_mean
 from harness.flight.model import PHASES
 from harness.units import Size, parse_duration
@@ -21,6 +41,7 @@ T = TypeVar("T")
 
 MAX_TIMEOUT = timedelta(days=1)
 _WORD = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_KERNEL = re.compile(r"[a-z0-9][a-z0-9.+~-]*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _ON_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
@@ -91,6 +112,17 @@ def _phase(value: str) -> str:
     return value
 
 
+def _axis(value: str) -> str:
+    if value not in AXES:
+        msg = f"unknown axis {value!r}{did_you_mean(value, AXES)}"
+        raise ValueError(msg)
+    return value
+
+
+def _swap(value: object) -> Size | None:
+    return None if value == "none" else _size("16M", "1T")(value)
+
+
 def _kernel_args(value: str) -> str:
     if not value.isprintable():
         msg = "kernel arguments stand on one line, without control characters"
@@ -139,6 +171,21 @@ def unique(values: list[T]) -> list[T]:
     return values
 
 
+def _listed(value: object) -> object:
+    """One value is short for a list of it."""
+    return value if value is None or isinstance(value, list | dict) else [value]
+
+
+class _OneOrList:
+    """Tells editors that a list's only value may stand alone."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = handler(schema)
+        return {"anyOf": [found["items"], found]}
+
+
 _SIZE_SCHEMA = WithJsonSchema(
     {"anyOf": [{"type": "string", "pattern": _SIZE_PATTERN}, {"type": "integer"}]}
 )
@@ -156,6 +203,11 @@ DistField = Annotated[Dist, BeforeValidator(lambda value: choose(Dist, value))]
 ArchField = Annotated[Arch, BeforeValidator(lambda value: choose(Arch, value))]
 VirtField = Annotated[Virt, BeforeValidator(lambda value: choose(Virt, value))]
 BootField = Annotated[Boot, BeforeValidator(lambda value: choose(Boot, value))]
+BuilderField = Annotated[Builder, BeforeValidator(lambda value: choose(Builder, value))]
+LayoutField = Annotated[Layout, BeforeValidator(lambda value: choose(Layout, value))]
+DiskFormatField = Annotated[DiskFormat, BeforeValidator(lambda value: choose(DiskFormat, value))]
+ToolstackField = Annotated[Toolstack, BeforeValidator(lambda value: choose(Toolstack, value))]
+AcceptField = Annotated[Accept, BeforeValidator(lambda value: choose(Accept, value))]
 PocketField = Annotated[Pocket, BeforeValidator(lambda value: choose(Pocket, value))]
 FlightName = Annotated[str, _word("flight's name")]
 SuiteName = Annotated[str, _word("suite's name")]
@@ -164,6 +216,8 @@ HostName = Annotated[str, _word("host's name")]
 Package = Annotated[str, AfterValidator(_matches(_PACKAGE, 200, "the name of a Debian package"))]
 Memory = Annotated[Size, PlainValidator(_size("64M", "1T")), _SIZE_SCHEMA]
 Disk = Annotated[Size, PlainValidator(_size("512M", "16T")), _SIZE_SCHEMA]
+ExtraDisk = Annotated[Size, PlainValidator(_size("1M", "16T")), _SIZE_SCHEMA]
+Swap = Annotated[Size | None, PlainValidator(_swap), _SIZE_SCHEMA]
 Duration = Annotated[timedelta, BeforeValidator(_duration), _DURATION_SCHEMA]
 PhaseName = Annotated[
     str, AfterValidator(_phase), WithJsonSchema({"type": "string", "enum": list(PHASES)})
@@ -176,6 +230,15 @@ Vcpus = Annotated[
 Slots = Annotated[int, AfterValidator(_number(1, 256))]
 Port = Annotated[int, AfterValidator(_number(1, 65535))]
 Factor = Annotated[float, AfterValidator(_number(0.1, 100))]
+AxisName = Annotated[
+    str, AfterValidator(_axis), WithJsonSchema({"type": "string", "enum": list(AXES)})
+]
+_KERNEL_WORDS = "default, dom0, a flavour such as cloud, or a version such as 6.1.0-50-cloud-amd64"
+KernelName = Annotated[str, AfterValidator(_matches(_KERNEL, 100, f"a kernel: {_KERNEL_WORDS}"))]
+OneOrSome = Annotated[list[T], BeforeValidator(_listed), AfterValidator(unique), _OneOrList()]
+"""A list, or its only value."""
+OneOrMore = Annotated[list[T], BeforeValidator(_listed), _OneOrList()]
+"""The same, and the list may be empty."""
 KernelArgs = Annotated[str, AfterValidator(_kernel_args)]
 MirrorUrl = Annotated[str, AfterValidator(_url)]
 Address = Annotated[str, AfterValidator(_matches(_ADDRESS, 253, "a host name or IP address"))]

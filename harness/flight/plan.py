@@ -5,19 +5,50 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from harness.errors import UsageError
-from harness.flight.axes import Arch, Boot, Dist, Keep, Pocket, Virt
+from harness.flight.axes import (
+    Arch,
+    Boot,
+    Builder,
+    DiskFormat,
+    Dist,
+    Keep,
+    Layout,
+    Pocket,
+    Toolstack,
+    Virt,
+)
 from harness.flight.inventory import Inventory
-from harness.flight.model import Flight, HostSpec, JobSpec, MirrorSpec, SshSpec, TestboxSpec
+from harness.flight.model import (
+    Flight,
+    HostSpec,
+    ImageSource,
+    JobSpec,
+    MirrorSpec,
+    SshSpec,
+    TestboxSpec,
+)
 from harness.flight.selector import select
 from harness.units import Size
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _TOKEN = re.compile(r"[0-9a-f]{6}")
+_ENCODE = json.JSONEncoder(ensure_ascii=False).encode
+_WORDS: Mapping[str, type[StrEnum]] = {
+    "dist": Dist,
+    "arch": Arch,
+    "virt": Virt,
+    "boot": Boot,
+    "builder": Builder,
+    "layout": Layout,
+    "disk_format": DiskFormat,
+    "toolstack": Toolstack,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,17 +102,40 @@ def make_plan(
 
 
 def to_json(plan: Plan) -> str:
-    """*plan* as text: sizes in bytes, durations in seconds, the time in ISO 8601."""
-    return json.dumps(to_dict(plan), indent=2, sort_keys=False, ensure_ascii=False) + "\n"
+    """*plan* as text: sizes in bytes, durations in seconds, the time in ISO 8601.
+
+    A job is one line: a plan of ten thousand can still be searched, and is written at once.
+    """
+    head = {**to_dict(replace(plan, jobs=())), "jobs": "@"}
+    jobs = ",\n".join(f"    {_ENCODE(_job_dict(job))}" for job in plan.jobs)
+    text = json.dumps(head, indent=2, ensure_ascii=False)
+    before, _, after = text.rpartition('"@"')
+    return f"{before}[\n{jobs}\n  ]{after}\n"
 
 
 def to_dict(plan: Plan) -> dict[str, Any]:
     """*plan* as values that JSON knows."""
-    data = asdict(plan)
-    data["created"] = plan.created.isoformat()
-    for job, spec in zip(data["jobs"], plan.jobs, strict=True):
-        job["timeouts"] = {phase: t.total_seconds() for phase, t in spec.timeouts.items()}
-    return data
+    return {
+        **{f.name: getattr(plan, f.name) for f in fields(plan)},
+        "host": asdict(plan.host),
+        "mirror": _mirror_dict(plan.mirror),
+        "jobs": [_job_dict(job) for job in plan.jobs],
+        "created": plan.created.isoformat(),
+    }
+
+
+def _job_dict(job: JobSpec) -> dict[str, Any]:
+    # Not asdict: it copies every value on its way, and plans may have very many jobs.
+    return {
+        **job.__dict__,
+        "timeouts": {phase: t.total_seconds() for phase, t in job.timeouts.items()},
+        "image": job.image.__dict__ if job.image else None,
+        "mirror": _mirror_dict(job.mirror),
+    }
+
+
+def _mirror_dict(mirror: MirrorSpec) -> dict[str, Any]:
+    return dict(mirror.__dict__)
 
 
 def from_json(text: str) -> Plan:
@@ -125,16 +179,19 @@ def _mirror(data: Mapping[str, Any]) -> MirrorSpec:
 
 
 def _job(data: Mapping[str, Any]) -> JobSpec:
+    swap, image = data["swap"], data["image"]
     return JobSpec(
         **{
             **data,
-            "dist": Dist(data["dist"]),
-            "arch": Arch(data["arch"]),
-            "virt": Virt(data["virt"]),
-            "boot": Boot(data["boot"]),
+            **{name: axis(data[name]) for name, axis in _WORDS.items()},
             "memory": Size(data["memory"]),
             "disk": Size(data["disk"]),
             "packages": tuple(data["packages"]),
             "timeouts": {phase: timedelta(seconds=s) for phase, s in data["timeouts"].items()},
+            "swap": None if swap is None else Size(swap),
+            "extra_disks": tuple(Size(size) for size in data["extra_disks"]),
+            "image": ImageSource(**image) if image else None,
+            "builder_options": tuple((name, value) for name, value in data["builder_options"]),
+            "mirror": _mirror(data["mirror"]),
         }
     )

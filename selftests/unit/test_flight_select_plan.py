@@ -13,7 +13,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
-from harness.flight.axes import Arch, Boot, Dist, Keep, Pocket, Virt
+from harness.flight.axes import (
+    Arch,
+    Boot,
+    Builder,
+    DiskFormat,
+    Dist,
+    Keep,
+    Layout,
+    Pocket,
+    Toolstack,
+    Virt,
+)
 from harness.flight.inventory import Inventory
 from harness.flight.matrix import job_name
 from harness.flight.model import (
@@ -21,6 +32,7 @@ from harness.flight.model import (
     PHASES,
     Flight,
     HostSpec,
+    ImageSource,
     JobSpec,
     MirrorSpec,
     SshSpec,
@@ -147,6 +159,12 @@ WORDS = st.from_regex(r"[a-z]{1,8}", fullmatch=True)
 TEXTS = st.text(max_size=20)
 SIZES = st.integers(1, 1 << 50).map(Size)
 DURATIONS = st.timedeltas(timedelta(microseconds=1), timedelta(days=1))
+MIRRORS = st.builds(
+    MirrorSpec,
+    url=st.none() | TEXTS,
+    accept_expired=st.booleans(),
+    omit=st.lists(st.sampled_from(Pocket), max_size=2).map(tuple),
+)
 JOB_SPECS = st.builds(
     JobSpec,
     name=WORDS,
@@ -158,17 +176,23 @@ JOB_SPECS = st.builds(
     kernel_args=TEXTS,
     packages=st.lists(WORDS, max_size=3).map(tuple),
     timeouts=st.fixed_dictionaries(dict.fromkeys(PHASES, DURATIONS)),
+    swap=st.none() | SIZES,
+    extra_disks=st.lists(SIZES, max_size=2).map(tuple),
+    image=st.none() | st.builds(ImageSource, overlay=st.booleans()),
+    builder_options=st.lists(st.tuples(WORDS, st.none() | TEXTS), max_size=3).map(tuple),
+    mirror=MIRRORS,
+    kernel=TEXTS,
+    skip=TEXTS,
+    builder=st.sampled_from(Builder),
+    layout=st.sampled_from(Layout),
+    disk_format=st.sampled_from(DiskFormat),
+    toolstack=st.sampled_from(Toolstack),
 )
 TESTBOXES = st.builds(TestboxSpec, memory=SIZES, disk=SIZES)
 SSHS = st.builds(SshSpec, port=st.integers(1, 65535))
 HOSTS = st.builds(
     HostSpec, timeout_factor=st.floats(0.1, 100), testbox=TESTBOXES, ssh=st.none()
 ) | st.builds(HostSpec, timeout_factor=st.floats(0.1, 100), testbox=st.none(), ssh=SSHS)
-MIRRORS = st.builds(
-    MirrorSpec,
-    url=st.none() | TEXTS,
-    omit=st.lists(st.sampled_from(Pocket), max_size=2).map(tuple),
-)
 PLANS = st.builds(
     Plan,
     schema_version=st.just(SCHEMA_VERSION),
@@ -187,6 +211,14 @@ def test_a_plan_survives_json_exactly(plan: Plan) -> None:
     assert type(back.jobs[0].memory) is Size
     assert type(back.keep) is Keep
     assert type(back.jobs[0].dist) is Dist
+    assert type(back.jobs[0].builder) is Builder
+    assert all(type(size) is Size for size in back.jobs[0].extra_disks)
+
+
+@given(PLANS)
+def test_a_job_is_one_line_of_a_plan(plan: Plan) -> None:
+    lines = to_json(plan).split("\n")
+    assert sum(line.startswith('    {"name": ') for line in lines) == len(plan.jobs)
 
 
 def _plan_with(**changes: object) -> str:
@@ -200,7 +232,7 @@ def _plan_with(**changes: object) -> str:
         ("", "this is not a plan"),
         ("[]", "this is not a plan"),
         ("{}", "this is not a plan: KeyError: 'schema_version'"),
-        (_plan_with(schema_version=2), "schema version 2; this xenflight knows 1"),
+        (_plan_with(schema_version=1), "schema version 1; this xenflight knows 2"),
         (_plan_with(keep="sometimes"), "this is not a plan"),
         (_plan_with(extra=1), "this is not a plan"),
         (_plan_with(jobs=[{}]), "this is not a plan"),
