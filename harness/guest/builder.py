@@ -18,9 +18,11 @@ from typing import Protocol
 
 from harness.cache import cache_root
 from harness.errors import CommandFailed, LabError
-from harness.guest import customise, manifest
+from harness.guest import disk, manifest
 from harness.guest.cache import IMAGE, MANIFEST, Image, ImageCache
 from harness.guest.extents import data_extents
+from harness.guest.layout import Layout
+from harness.guest.menu import MENU_PATH
 from harness.guest.mmdebstrap import (
     END,
     BuildProgress,
@@ -36,25 +38,6 @@ from harness.remote.command import DEFAULT_TIMEOUT, Command, CommandResult
 
 BUILD_TIMEOUT = timedelta(minutes=20)
 _MKFS_TIMEOUT = timedelta(minutes=5)
-
-# $1 the build's directory, $2 the size. The journal is small because a guest of minutes has
-# little to journal, and all of it would have to be sent to the host. Features that older kernels
-# and an older e2fsprogs on the host do not know are off.
-_MAKE_FILE_SYSTEM = f"""\
-cd "$1"
-mkdir tree
-tar -C tree --numeric-owner --xattrs --xattrs-include='*' -xpf root.tar
-rm root.tar
-mkdir -p -m 0755 tree/dev
-truncate -s "$2" {IMAGE}
-mke2fs -q -F -t ext4 -b 4096 -m 1 -J size=16 -L {customise.LABEL} \\
-    -O '^orphan_file,^metadata_csum_seed' -d tree {IMAGE}
-fallocate --dig-holes {IMAGE}
-mkdir boot
-cp tree/boot/vmlinuz-* tree/boot/initrd.img-* boot/
-cp tree/usr/share/xenflight/packages packages
-rm -rf tree
-"""
 
 
 class LineRunner(Protocol):
@@ -130,7 +113,9 @@ class ImageBuilder:
             mke2fs = self._runner.run(Command.of("mke2fs", "-V")).stderr
         except CommandFailed as error:
             msg = f"guest images cannot be built here: {error.message}"
-            raise LabError(msg, hint="install mmdebstrap, e2fsprogs, uidmap") from error
+            raise LabError(
+                msg, hint="install mmdebstrap, e2fsprogs, fdisk, mtools, uidmap"
+            ) from error
         return {"mmdebstrap": mmdebstrap.strip(), "mke2fs": mke2fs.splitlines()[0].strip()}
 
     def _build(self, directory: Path, spec: ImageSpec, packages: Packages, job: _Job) -> None:
@@ -145,11 +130,11 @@ class ImageBuilder:
             self._run_mmdebstrap(command, spec, job)
         finally:
             self._remove(scratch)
-        job.tell("making the file system", END)
-        script = Command(
-            ("sh", "-ec", _MAKE_FILE_SYSTEM, "sh", str(directory), str(int(spec.size)))
-        )
+        job.tell("making the image", END)
+        script = disk.make_image(directory, spec.layout, spec.size)
         self._runner.run(in_user_namespace(script), timeout=_MKFS_TIMEOUT)
+        if spec.layout is Layout.DISK:
+            disk.write_bios_loader(directory)
         self._describe(directory, spec, packages.snapshot, job, began)
         job.tell("done", 1.0)
 
@@ -170,11 +155,12 @@ class ImageBuilder:
         """Write the manifest, and leave nothing but it and the image."""
         image = directory / IMAGE
         kernel, initrd = (
-            _boot_file(directory / "boot", word) for word in ("vmlinuz", "initrd.img")
+            _boot_file(directory / disk.BOOT, word) for word in ("vmlinuz", "initrd.img")
         )
-        versions = (line.split() for line in (directory / "packages").read_text().splitlines())
-        self._remove(directory / "boot")
-        (directory / "packages").unlink()
+        versions = (line.split() for line in (directory / disk.PACKAGES).read_text().splitlines())
+        menu = (directory / disk.MENU).read_text()
+        for name in (disk.BOOT, disk.PARTS, disk.MENU, disk.PACKAGES):
+            self._remove(directory / name)
         image.chmod(0o444)
         status = image.stat()
         found = manifest.Manifest(
@@ -190,6 +176,10 @@ class ImageBuilder:
             packages={words[0]: words[1] for words in versions},
             kernel=kernel,
             initrd=initrd,
+            root_partition=spec.layout.root_partition,
+            root_offset=spec.layout.root_offset,
+            menu=menu,
+            menu_path=MENU_PATH,
             image_size=status.st_size,
             image_mtime_ns=status.st_mtime_ns,
             extents=tuple(data_extents(image)),

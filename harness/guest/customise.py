@@ -5,8 +5,9 @@ The texts are part of the image's content key: whoever changes one gets new imag
 
 from __future__ import annotations
 
-LABEL = "xenflight-root"
-"""Of the root file system. The image is bare ext4: it may come up as xvda1, xvda or vda."""
+from harness.guest import grub, menu
+from harness.guest.fstab import fstab
+from harness.guest.layout import Layout
 
 _INITRAMFS_MODULES = (
     *("xen-blkfront", "virtio_blk", "virtio_pci", "virtio_scsi", "sd_mod"),
@@ -37,7 +38,8 @@ chmod 755 "$1/etc/initramfs-tools/hooks/xenflight"
 """
 
 FSTAB = f"""\
-echo 'LABEL={LABEL} / ext4 errors=remount-ro 0 1' >"$1/etc/fstab"
+cat >"$1/etc/fstab" <<'EOF'
+{fstab()}EOF
 """
 
 # Paths that Debian's own slim images leave out too; copyright files stay.
@@ -123,6 +125,8 @@ def before_kernel(*, small_initramfs: bool) -> str:
     return "".join(parts)
 
 
-def after_packages() -> str:
+def after_packages(layout: Layout) -> str:
     """The hook that runs when all packages are there."""
-    return "".join(["set -eu\n", NETWORK, SSHD, TIMERS, IDENTITY, SOURCES, FACTS])
+    loaders = [grub.MAKE_PARTS] if layout is Layout.DISK else []
+    parts = [NETWORK, SSHD, TIMERS, IDENTITY, SOURCES, menu.MAKE_MENU, *loaders, FACTS]
+    return "".join(["set -eu\n", *parts])

@@ -38,12 +38,12 @@ def mmdebstrap_command(
         "--variant=minbase",
         "--format=tar",
         "--verbose",
-        f"--architectures={spec.arch}",
+        f"--architectures={','.join(spec.arches)}",
         f"--include={','.join(spec.packages)}",
         # Device files cannot be made without root, and the kernel makes them anyway.
         "--skip=output/dev",
         f"--essential-hook={customise.before_kernel(small_initramfs=spec.small_initramfs)}",
-        f"--customize-hook={customise.after_packages()}",
+        f"--customize-hook={customise.after_packages(spec.layout)}",
     ]
     if spec.slim:
         options += [f"--dpkgopt={text}" for text in customise.SLIM_DPKG_OPTIONS]

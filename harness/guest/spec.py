@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass
 
 from harness.dists.table import find_dist
 from harness.errors import UsageError
-from harness.guest import customise
+from harness.guest import customise, grub
+from harness.guest.kernels import DEFAULT, KernelChoice, choose_kernel
+from harness.guest.layout import Layout, partition_table
 from harness.units import Size
 
 BUILDERS = ("mmdebstrap",)
@@ -19,11 +21,15 @@ _USUAL = Size.parse("2G")
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSpec:
-    """An image to build: a bare ext4 file system with a kernel and an initramfs in it."""
+    """An image to build: an ext4 file system with a kernel, an initramfs and a boot menu in it."""
 
     dist: str
     arch: str = "amd64"
     size: Size = _USUAL
+    """Of the whole image."""
+    layout: Layout = Layout.BARE
+    kernel: str = DEFAULT
+    """As `harness.guest.kernels.choose_kernel` takes it."""
     builder: str = "mmdebstrap"
     extra_packages: tuple[str, ...] = ()
     small_initramfs: bool = True
@@ -33,7 +39,7 @@ class ImageSpec:
     """Without manual pages, translations and documentation, as in container images."""
 
     def __post_init__(self) -> None:
-        find_dist(self.dist)
+        choose_kernel(find_dist(self.dist), self.arch, self.kernel)
         if self.builder not in BUILDERS:
             msg = f"unknown builder {self.builder!r}; known are: {', '.join(BUILDERS)}"
             raise UsageError(msg)
@@ -42,18 +48,26 @@ class ImageSpec:
             raise UsageError(msg)
 
     @property
+    def kernel_choice(self) -> KernelChoice:
+        """What *kernel* means for this dist and architecture."""
+        return choose_kernel(find_dist(self.dist), self.arch, self.kernel)
+
+    @property
     def packages(self) -> tuple[str, ...]:
         """All packages asked for by name, each once."""
-        dist = find_dist(self.dist)
-        return tuple(
-            dict.fromkeys(
-                [*dist.packages, dist.kernels_for(self.arch)[0].package, *self.extra_packages]
-            )
-        )
+        loaders = grub.PACKAGES if self.layout is Layout.DISK else ()
+        kernel = self.kernel_choice.for_apt(self.arch)
+        wanted = [*find_dist(self.dist).packages, *loaders, kernel, *self.extra_packages]
+        return tuple(dict.fromkeys(wanted))
+
+    @property
+    def arches(self) -> tuple[str, ...]:
+        """The architectures that packages come from, the user land's first."""
+        return tuple(dict.fromkeys([self.arch, self.kernel_choice.flavour.arch]))
 
     def as_json(self) -> dict[str, object]:
-        """For a manifest."""
-        fields = asdict(self) | {"size": int(self.size)}
+        """For a manifest. Two ways to ask for one kernel are the same here."""
+        fields = asdict(self) | {"size": int(self.size), "kernel": self.kernel_choice.package}
         fields["extra_packages"] = list(self.extra_packages)
         return fields
 
@@ -69,7 +83,8 @@ def content_key(spec: ImageSpec, mirror_key: str, tools: Mapping[str, str]) -> s
         "packages": spec.packages,
         "hooks": [
             customise.before_kernel(small_initramfs=spec.small_initramfs),
-            customise.after_packages(),
+            customise.after_packages(spec.layout),
+            partition_table(spec.size) if spec.layout is Layout.DISK else "",
             customise.SLIM_DPKG_OPTIONS if spec.slim else (),
         ],
         "mirror": mirror_key,

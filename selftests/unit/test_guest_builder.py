@@ -13,10 +13,13 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from guest_samples import BOOT_IMG, CORE_IMG
 
 from harness.errors import CommandFailed, LabError
 from harness.guest.builder import ImageBuilder, Packages, scratch_prefix
 from harness.guest.cache import MANIFEST
+from harness.guest.grub import boot_sector, core_image
+from harness.guest.layout import Layout
 from harness.guest.manifest import DamagedImage, dump, load
 from harness.guest.spec import ImageSpec
 from harness.mirror.mirror import Mirror
@@ -25,6 +28,7 @@ from harness.remote.command import DEFAULT_TIMEOUT, Command, CommandResult
 from harness.remote.local import LocalRunner
 
 SPEC = ImageSpec(dist="bookworm")
+DISK = ImageSpec(dist="bookworm", layout=Layout.DISK)
 LINES = ("I: running apt-get update...", "I: creating tarball...")
 
 
@@ -36,6 +40,7 @@ class FakeTools:
     missing: bool = False
     complaints: tuple[str, ...] = ()
     unremovable: Path | None = None
+    core: bytes = CORE_IMG
     on_build: Callable[[], None] = lambda: None
     builds: int = 0
     sources: list[str] = field(default_factory=list)
@@ -50,7 +55,8 @@ class FakeTools:
         if self.missing:
             return result(command, exit_status=127).check()
         if "sh" in words:
-            self._make_file_system(Path(words[-2]), int(words[-1]))
+            directory, size, *_, table = words[words.index("sh", words.index("-ec")) + 1 :]
+            self._make_image(Path(directory), int(size), partitions=bool(table))
         return result(command)
 
     def run_with_lines(
@@ -70,7 +76,7 @@ class FakeTools:
         self.on_build()
         return result(command)
 
-    def _make_file_system(self, directory: Path, size: int) -> None:
+    def _make_image(self, directory: Path, size: int, *, partitions: bool) -> None:
         with (directory / "root.img").open("wb") as image:
             image.write(b"x" * 8192)
             image.truncate(size)
@@ -78,6 +84,11 @@ class FakeTools:
         for name in (*self.kernels, "initrd.img-6.1"):
             (directory / "boot" / name).write_bytes(name.encode())
         (directory / "packages").write_text("udev 252 amd64\nbase-files 12.4 amd64\n")
+        (directory / "menu").write_text("the menu\n")
+        if partitions:
+            (directory / "parts").mkdir()
+            (directory / "parts" / "boot.img").write_bytes(BOOT_IMG)
+            (directory / "parts" / "core.img").write_bytes(self.core)
 
 
 def result(command: Command, exit_status: int = 0) -> CommandResult:
@@ -125,12 +136,36 @@ def test_an_image_is_built_once_and_then_found(tmp_path: Path) -> None:
 def test_the_manifest_tells_what_went_in(tmp_path: Path) -> None:
     manifest = ImageBuilder(FakeTools(), root=tmp_path).ensure(SPEC, packages()).manifest
     assert manifest.packages == {"udev": "252", "base-files": "12.4"}
-    assert manifest.kernel and manifest.kernel.path == "/boot/vmlinuz-6.1"
-    assert manifest.initrd and manifest.initrd.name == "initrd.img-6.1"
+    assert manifest.kernel
+    assert manifest.kernel.path == "/boot/vmlinuz-6.1"
+    assert manifest.initrd
+    assert manifest.initrd.name == "initrd.img-6.1"
     assert manifest.mirror["omitted"] == ["updates"]
     assert manifest.mirror["expired"] == ["security"]
     assert manifest.data_bytes == 8192
     assert manifest.tools["mke2fs"] == "mke2fs 1.47.0 (5-Feb-2023)"
+
+
+def test_a_bare_image_is_its_root_file_system_and_has_a_menu(tmp_path: Path) -> None:
+    manifest = ImageBuilder(FakeTools(), root=tmp_path).ensure(SPEC, packages()).manifest
+    assert (manifest.root_partition, manifest.root_offset) == (0, 0)
+    assert (manifest.menu, manifest.menu_path) == ("the menu\n", "/boot/grub/grub.cfg")
+
+
+def test_a_disk_gets_its_boot_loader_and_tells_where_its_root_is(tmp_path: Path) -> None:
+    image = ImageBuilder(FakeTools(), root=tmp_path).ensure(DISK, packages())
+    assert (image.manifest.root_partition, image.manifest.root_offset) == (3, 16 << 20)
+    data = image.path.read_bytes()
+    assert data[:440] == boot_sector(BOOT_IMG)
+    assert data[440:512] == b"x" * 72, "the partition table of the first sector stays"
+    assert data[1 << 20 : (1 << 20) + len(CORE_IMG)] == core_image(CORE_IMG)
+    assert sorted(path.name for path in image.directory.iterdir()) == ["manifest.json", "root.img"]
+
+
+def test_a_disk_whose_boot_loader_is_none_is_not_an_image(tmp_path: Path) -> None:
+    with pytest.raises(LabError, match=r"not GRUB's core\.img"):
+        ImageBuilder(FakeTools(core=b"?" * 2048), root=tmp_path).ensure(DISK, packages())
+    assert [path for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
 
 
 def test_only_the_probed_pockets_are_used(tmp_path: Path) -> None:

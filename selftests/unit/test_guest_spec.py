@@ -9,7 +9,8 @@ import pytest
 
 from harness.dists.table import TABLE, find_dist
 from harness.errors import UsageError
-from harness.guest import customise
+from harness.guest import customise, grub, layout
+from harness.guest.layout import Layout
 from harness.guest.mmdebstrap import (
     BuildProgress,
     in_user_namespace,
@@ -56,10 +57,15 @@ def test_the_key_is_stable() -> None:
         {"extra_packages": ("curl",)},
         {"small_initramfs": False},
         {"slim": False},
+        {"layout": Layout.DISK},
+        {"arch": "i386"},
+        {"kernel": "generic"},
+        {"kernel": "6.1.0-50-cloud-amd64"},
     ],
 )
 def test_the_key_changes_with_every_part_of_the_spec(change: dict[str, object]) -> None:
     other = dataclasses.replace(SPEC, **change)  # type: ignore[arg-type]
+    assert other != SPEC
     assert content_key(other, "m", TOOLS) != content_key(SPEC, "m", TOOLS)
 
 
@@ -69,6 +75,21 @@ def test_the_key_changes_with_mirror_tools_and_hooks(monkeypatch: pytest.MonkeyP
     assert content_key(SPEC, "m", TOOLS | {"mmdebstrap": "1.5"}) != key
     monkeypatch.setattr(customise, "SSHD", "true\n")
     assert content_key(SPEC, "m", TOOLS) != key
+
+
+@pytest.mark.parametrize("kernel", ["dom0", "cloud"])
+def test_two_names_of_one_kernel_are_one_image(kernel: str) -> None:
+    other = dataclasses.replace(SPEC, kernel=kernel)
+    assert content_key(other, "m", TOOLS) == content_key(SPEC, "m", TOOLS)
+
+
+def test_the_key_of_a_disk_changes_with_its_partitions(monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = dataclasses.replace(SPEC, layout=Layout.DISK)
+    keys = content_key(SPEC, "m", TOOLS), content_key(disk, "m", TOOLS)
+    monkeypatch.setattr(layout, "ESP_SIZE", 13 << 20)
+    monkeypatch.setattr(grub, "MAKE_PARTS", grub.MAKE_PARTS + "true\n")
+    assert content_key(SPEC, "m", TOOLS) == keys[0]
+    assert content_key(disk, "m", TOOLS) != keys[1]
 
 
 def test_each_package_is_asked_for_once() -> None:
@@ -93,6 +114,26 @@ def test_spec_switches_reach_mmdebstrap(tmp_path: Path) -> None:
     assert "path-exclude" not in text
     assert "MODULES=list" not in text
     assert "/etc/fstab" in text
+
+
+def test_an_i386_user_land_gets_an_amd64_kernel(tmp_path: Path) -> None:
+    spec = ImageSpec(dist="trixie", arch="i386")
+    argv = mmdebstrap_command(spec, [], tmp_path, tmp_path, "unshare").argv
+    assert "--architectures=i386,amd64" in argv
+    (include,) = [word for word in argv if word.startswith("--include=")]
+    assert include.endswith(",linux-image-cloud-amd64:amd64")
+    own = dataclasses.replace(spec, dist="bookworm", kernel="686-pae")
+    assert (own.arches, own.packages[-1]) == (("i386",), "linux-image-686-pae")
+
+
+def test_boot_loaders_are_only_on_a_disk(tmp_path: Path) -> None:
+    disk = dataclasses.replace(SPEC, layout=Layout.DISK)
+    texts = [
+        " ".join(mmdebstrap_command(s, [], tmp_path, tmp_path, "x").argv) for s in (SPEC, disk)
+    ]
+    assert ["grub-mkimage" in text for text in texts] == [False, True]
+    assert ["grub-pc-bin" in text for text in texts] == [False, True]
+    assert all("/boot/grub/grub.cfg" in text for text in texts)
 
 
 @pytest.mark.parametrize(
