@@ -143,6 +143,35 @@ def _url(value: str) -> str:
     return value
 
 
+def is_url(location: str) -> bool:
+    """Whether an image is fetched, and not just read."""
+    return "://" in location
+
+
+def _location(value: str) -> str:
+    if not value.isprintable() or not value.strip():
+        msg = "this must be a path, or a URL that begins with http:// or https://"
+        raise ValueError(msg)
+    if not is_url(value):
+        return value
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        msg = f"{value!r} is not a URL that begins with http:// or https://"
+        raise ValueError(msg)
+    if parts.password is not None:
+        msg = "an image's URL holds no password: flights and results are for everyone to read"
+        raise ValueError(msg)
+    return value
+
+
+def _reason(value: str) -> str:
+    text = " ".join(value.split())
+    if not text or not text.isprintable():
+        msg = "a reason is a sentence for whoever asks why the job did not run"
+        raise ValueError(msg)
+    return text
+
+
 def _host_key(value: str) -> str:
     kind, _, rest = value.strip().partition(" ")
     encoded = rest.split(" ")[0]
@@ -230,6 +259,12 @@ Vcpus = Annotated[
 Slots = Annotated[int, AfterValidator(_number(1, 256))]
 Port = Annotated[int, AfterValidator(_number(1, 65535))]
 Factor = Annotated[float, AfterValidator(_number(0.1, 100))]
+Location = Annotated[str, AfterValidator(_location)]
+Sha256 = Annotated[
+    str,
+    AfterValidator(_matches(re.compile(r"[0-9a-f]{64}"), 64, "a SHA-256: 64 digits 0-9 and a-f")),
+]
+Reason = Annotated[str, AfterValidator(_reason)]
 AxisName = Annotated[
     str, AfterValidator(_axis), WithJsonSchema({"type": "string", "enum": list(AXES)})
 ]

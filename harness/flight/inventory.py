@@ -8,8 +8,9 @@ from pathlib import Path
 
 from harness.errors import Place, UsageError
 from harness.flight.hints import did_you_mean
+from harness.flight.hostschema import HostModel, HostsModel
 from harness.flight.model import HostSpec, SshSpec, TestboxSpec
-from harness.flight.schema import HostModel, HostsModel, validate
+from harness.flight.validate import validate
 from harness.flight.yamlfile import load_document
 
 

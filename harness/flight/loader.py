@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.flight.matrix import Cell, expand
-from harness.flight.model import Flight, MirrorSpec
-from harness.flight.schema import FlightModel, validate
-from harness.flight.yamlfile import Document, load_document
+from harness.flight.cells import Cell
+from harness.flight.extends import load_extended
+from harness.flight.layers import base_settings, mirror_spec
+from harness.flight.matrix import expand
+from harness.flight.model import Flight
+from harness.flight.schema import FlightModel
+from harness.flight.validate import validate
+from harness.flight.yamlfile import Document
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,24 +24,21 @@ class LoadedFlight:
     document: Document
 
 
-def load_flight(path: Path) -> Flight:
-    """The flight in *path*. `UsageError` tells all that is wrong with the file, line by line."""
-    return load_with_places(path).flight
+def load_flight(path: Path, *, huge: bool = False) -> Flight:
+    """The flight in *path*. `UsageError` tells all that is wrong with the file, line by line;
+    it refuses a matrix of very many cells, unless *huge*."""
+    return load_with_places(path, huge=huge).flight
 
 
-def load_with_places(path: Path) -> LoadedFlight:
+def load_with_places(path: Path, *, huge: bool = False) -> LoadedFlight:
     """The same, with what is needed to point at lines afterwards."""
-    document = load_document(path)
+    document = load_extended(path)
     model = validate(FlightModel, document)
-    cells = expand(model, document)
+    cells = expand(model, document, huge=huge)
     flight = Flight(
         name=model.flight,
         description=model.description,
-        mirror=MirrorSpec(
-            url=model.mirror.url,
-            accept_expired=model.mirror.accept_expired,
-            omit=tuple(model.mirror.omit),
-        ),
+        mirror=mirror_spec(base_settings(model.mirror)["mirror"]),
         hosts=tuple(model.hosts),
         jobs=tuple(cell.job for cell in cells),
         source=str(path),

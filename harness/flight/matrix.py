@@ -1,94 +1,155 @@
-"""From the axes of a flight file to its jobs, in the order of the file."""
+"""From a flight file to its jobs, in the order of the file."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
-from harness.flight.axes import Arch, Boot, Dist, Virt
-from harness.flight.model import DEFAULT_TIMEOUTS, JobSpec
+from harness.errors import UsageError
+from harness.flight.axes import REQUIRED_AXES
+from harness.flight.cells import (
+    Cell,
+    axes_of,
+    bad_overrides,
+    bad_stripes,
+    name_taken,
+    without_effect,
+)
+from harness.flight.layers import Condition, Settings, base_settings, given, job_of, merged
+from harness.flight.naming import Naming, job_name
 from harness.flight.problems import Finding, InputErrors
-from harness.flight.schema import FlightModel, Overrides
+from harness.flight.rules import why_impossible
+from harness.flight.schema import FlightModel
+from harness.flight.stripe import Cell as AxisValues
+from harness.flight.stripe import count, product, stripe
 from harness.flight.yamlfile import Document, KeyPath
 
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A job, and what part of the file it comes from."""
-
-    job: JobSpec
-    origin: KeyPath
+MAX_CELLS = 100_000
+"""A matrix of more is most likely a slip; it is expanded only for one who insists."""
 
 
-def job_name(
-    suite: str, dist: Dist, arch: Arch, virt: Virt, boot: Boot, variant: str | None
-) -> str:
-    """The name of a job, like osstest's: stable, since history is kept under it."""
-    return "-".join([suite, dist, arch, virt, boot, *([variant] if variant else [])])
-
-
-def expand(model: FlightModel, document: Document) -> tuple[Cell, ...]:
+def expand(model: FlightModel, document: Document, *, huge: bool = False) -> tuple[Cell, ...]:
     """All jobs: the matrix first, its last axis changing fastest, then the explicit ones.
 
-    `InputErrors` names both lines for every job whose name is already taken.
+    Jobs that cannot run, by a rule or because they are excluded, are among them, with the
+    reason as their ``skip``. `InputErrors` names both lines for every job whose name is already
+    taken, and every ``exclude`` and override without effect. `UsageError` for more than
+    `MAX_CELLS` cells, unless *huge*.
     """
+    findings = [*bad_stripes(model, document), *bad_overrides(model, document)]
+    if findings:
+        raise InputErrors(findings)
+    _refuse_huge(model, document, huge=huge)
     cells: dict[str, Cell] = {}
-    findings: list[Finding] = []
-    for cell in _cells(model):
+    taken: list[Finding] = []
+    for cell in _Expansion(model, document).cells():
         first = cells.setdefault(cell.job.name, cell)
         if first is not cell:
-            taken = document.place(first.origin, key=True)
-            text = f"the job {cell.job.name} is already made by {taken}; give one a 'variant'"
-            findings.append(document.finding(text, cell.origin, key=True))
+            taken.append(name_taken(cell, first, document))
+    findings = [*dict.fromkeys(taken), *without_effect(model, document, cells.values())]
     if findings:
         raise InputErrors(findings)
     return tuple(cells.values())
 
 
-def _cells(model: FlightModel) -> Iterator[Cell]:
-    if model.matrix:
-        axes = model.matrix
-        for dist, arch, virt, boot in itertools.product(axes.dist, axes.arch, axes.virt, axes.boot):
-            job = _job((model.defaults,), dist, arch, virt, boot, None)
-            yield Cell(job=job, origin=("matrix",))
-    for index, cell in enumerate(model.jobs):
-        layers = (model.defaults, cell)
-        job = _job(layers, cell.dist, cell.arch, cell.virt, cell.boot, cell.variant)
-        yield Cell(job=job, origin=("jobs", index))
+@dataclass(frozen=True, kw_only=True)
+class _Change:
+    """An entry of ``overrides`` or ``exclude``."""
+
+    path: KeyPath
+    where: Condition
+    settings: Settings
+    reason: str = ""
 
 
-def _job(
-    layers: tuple[Overrides, ...],
-    dist: Dist,
-    arch: Arch,
-    virt: Virt,
-    boot: Boot,
-    variant: str | None,
-) -> JobSpec:
-    """A job from its layers: what a later one gives wins; timeouts win phase by phase."""
-    final = _merged(layers)
-    return JobSpec(
-        name=job_name(final.suite, dist, arch, virt, boot, variant),
-        suite=final.suite,
-        dist=dist,
-        arch=arch,
-        virt=virt,
-        boot=boot,
-        variant=variant,
-        memory=final.memory,
-        vcpus=final.vcpus,
-        disk=final.disk,
-        kernel_args=final.kernel_args,
-        packages=tuple(final.packages),
-        timeouts={**DEFAULT_TIMEOUTS, **final.timeouts},
-    )
+class _Expansion:
+    """Makes cells out of a flight."""
+
+    def __init__(self, model: FlightModel, document: Document) -> None:
+        self._model = model
+        self._document = document
+        own = given(model.defaults, document, ("defaults",))
+        self._base = merged(base_settings(model.mirror), own)
+        self._axes = axes_of(model)
+        self._naming = Naming(self._axes, self._base)
+        self._overrides = [
+            _Change(
+                path=("overrides", i, "set"),
+                where=Condition.of(entry.where),
+                settings=given(entry.set, document, ("overrides", i, "set")),
+            )
+            for i, entry in enumerate(model.overrides)
+        ]
+        self._excludes = [
+            _Change(
+                path=("exclude", i),
+                where=Condition.of(entry.where),
+                settings={},
+                reason=entry.reason,
+            )
+            for i, entry in enumerate(model.exclude)
+        ]
+
+    def cells(self) -> Iterator[Cell]:
+        for values in self._assignments():
+            yield self._make({}, values, ("matrix",))
+        for index, job in enumerate(self._model.jobs):
+            path: KeyPath = ("jobs", index)
+            yield self._make(given(job, self._document, path), {}, path)
+
+    def _assignments(self) -> Iterator[AxisValues]:
+        striped = self._model.stripe
+        if not self._axes:
+            return iter(())
+        if not striped:
+            return product(self._axes)
+        return stripe(self._axes, striped, self._possible())
+
+    def _possible(self) -> Callable[[AxisValues], bool]:
+        """Whether a cell can run. Many cells differ only in what no rule looks at."""
+        changes = (*self._overrides, *self._excludes)
+        seen = {name for change in changes for name in change.where.wanted}
+        seen |= {*REQUIRED_AXES, "builder", "kernel", "layout", "disk_format"}
+        keys = [axis for axis in self._axes if axis in seen]
+        known: dict[tuple[object, ...], bool] = {}
+
+        def possible(values: AxisValues) -> bool:
+            key = tuple(values[axis] for axis in keys)
+            if key not in known:
+                known[key] = not self._make({}, values, ("matrix",)).job.skip
+            return known[key]
+
+        return possible
+
+    def _make(self, own: Settings, values: AxisValues, origin: KeyPath) -> Cell:
+        """The cell with *values* of the matrix, or with an explicit job's *own* settings,
+        which win over overrides."""
+        lower = {**self._base, **values}
+        settings = merged(lower, own) if own else lower
+        layers: list[KeyPath] = [("defaults",)]
+        for change in self._overrides:
+            if change.where.matches(settings):
+                layers.append(change.path)
+                lower = merged(lower, change.settings)
+                settings = merged(lower, own) if own else lower
+        excludes = [change for change in self._excludes if change.where.matches(settings)]
+        suffix = self._naming.suffix(values) if values else settings["variant"]
+        dist, arch, virt, boot = (settings[axis] for axis in REQUIRED_AXES)
+        name = job_name(settings["suite"], dist, arch, virt, boot, suffix)
+        job = job_of(settings, name, excludes[0].reason if excludes else "")
+        if not excludes:
+            reason = why_impossible(job)
+            job = replace(job, skip=reason) if reason else job
+        paths = tuple(change.path for change in excludes)
+        return Cell(job=job, origin=origin, layers=(*layers, origin), excluded=paths)
 
 
-def _merged(layers: tuple[Overrides, ...]) -> Overrides:
-    given: dict[str, object] = {}
-    timeouts = {phase: t for layer in layers for phase, t in layer.timeouts.items()}
-    for layer in layers:
-        names = layer.model_fields_set & set(Overrides.model_fields)
-        given |= {name: getattr(layer, name) for name in names}
-    return Overrides().model_copy(update={**given, "timeouts": timeouts})
+def _refuse_huge(model: FlightModel, document: Document, *, huge: bool) -> None:
+    axes = axes_of(model)
+    cells = count(axes, model.stripe) if axes else 0
+    if cells > MAX_CELLS and not huge:
+        sizes = " x ".join(f"{len(v)} {axis}" for axis, v in axes.items() if len(v) > 1)
+        msg = f"the matrix has {cells:,} cells ({sizes}); more than {MAX_CELLS:,} are refused"
+        raise UsageError(
+            msg, hint="--yes makes them all the same", place=document.place(("matrix",), key=True)
+        )

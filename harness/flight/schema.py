@@ -1,9 +1,8 @@
-"""The shape of flight files and of hosts.yaml, and errors that say how to put them right."""
+"""The shape of flight files. docs/flights.md says what each key means."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any, TypeVar, get_args
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -11,46 +10,50 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    ValidationError,
+    GetJsonSchemaHandler,
     model_validator,
 )
-from pydantic_core import ErrorDetails
+from pydantic_core import CoreSchema
 
+from harness.flight.axes import Builder, DiskFormat, Layout, Toolstack
+from harness.flight.builderoptions import OptionName, OptionValue
 from harness.flight.fields import (
-    Address,
+    AcceptField,
     ArchField,
+    AxisName,
     BootField,
+    BuilderField,
     Disk,
+    DiskFormatField,
     DistField,
     Duration,
-    Factor,
+    ExtraDisk,
     FlightName,
-    HostKey,
     HostName,
     KernelArgs,
+    KernelName,
+    LayoutField,
+    Location,
     Memory,
     MirrorUrl,
-    OnHost,
+    OneOrMore,
+    OneOrSome,
     Package,
     PhaseName,
     PocketField,
-    Port,
-    Slots,
+    Reason,
+    Sha256,
     SuiteName,
+    Swap,
+    ToolstackField,
     Variant,
     Vcpus,
     VirtField,
+    is_url,
     unique,
 )
-from harness.flight.hints import did_you_mean
-from harness.flight.problems import Finding, InputErrors
-from harness.flight.yamlfile import Document, KeyPath, kind_of
+from harness.flight.model import DEFAULT_KERNEL
 from harness.units import Size
-
-M = TypeVar("M", bound=BaseModel)
-T = TypeVar("T")
-
-NonEmpty = AfterValidator(unique)
 
 
 class Strict(BaseModel):
@@ -59,17 +62,85 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-def _default(text: str) -> Any:  # noqa: ANN401  # pydantic's Field returns Any too
+def size(text: str) -> Any:  # noqa: ANN401  # pydantic's Field returns Any too
+    """A field whose default is a size, shown to editors as it is written."""
     return Field(default_factory=lambda: Size.parse(text), json_schema_extra={"default": text})
+
+
+class MirrorModel(Strict):
+    """Where guests are built from; `auto` is the machine's own apt sources."""
+
+    url: MirrorUrl | None = None
+    accept: OneOrMore[AcceptField] = Field(
+        default=[], description="What may be wrong with it: expired, a Release file out of date."
+    )
+    omit: OneOrMore[PocketField] = Field(default=[], description="Pockets not to use.")
+
+
+def _mirror(value: object) -> object:
+    """`auto` and a URL are short for a mapping."""
+    if isinstance(value, str):
+        value = {"url": value}
+    if isinstance(value, dict) and value.get("url") == "auto":
+        value = {**value, "url": None}
+    return value
+
+
+class _TextOrMapping:
+    """Tells editors of the short forms that `_mirror` takes."""
+
+    def __get_pydantic_json_schema__(
+        self, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        return {"anyOf": [{"type": "string"}, handler(schema)]}
+
+
+MirrorField = Annotated[MirrorModel, BeforeValidator(_mirror), _TextOrMapping()]
+
+
+class ImageModel(Strict):
+    """An image that somebody else made, for `builder: import`."""
+
+    location: Location = Field(
+        description="A path, seen from the file in which it stands, or an http or https URL."
+    )
+    sha256: Sha256 = Field(default="", description="Of the file as it is; a URL needs it.")
+    overlay: bool = Field(
+        default=True, description="Whether the harness's key, password and names are written in."
+    )
+
+    @model_validator(mode="after")
+    def _checked(self) -> ImageModel:
+        if is_url(self.location) and not self.sha256:
+            msg = "an image from a URL needs its 'sha256': what a server sends may change"
+            raise ValueError(msg)
+        return self
 
 
 class Overrides(Strict):
     """What `defaults` gives to every job, and what a job may give otherwise."""
 
     suite: SuiteName = Field(default="boot", description="The folder under suites/ to run.")
-    memory: Memory = _default("512M")
+    builder: BuilderField = Builder.MMDEBSTRAP
+    kernel: KernelName = Field(
+        default=DEFAULT_KERNEL,
+        description="default, dom0, a flavour (cloud), or a version (6.1.0-50-cloud-amd64).",
+    )
+    layout: LayoutField = Layout.AUTO
+    memory: Memory = size("512M")
     vcpus: Vcpus = 1
-    disk: Disk = _default("2G")
+    disk: Disk = size("2G")
+    disk_format: DiskFormatField = DiskFormat.RAW
+    toolstack: ToolstackField = Toolstack.XL
+    swap: Swap = Field(default=None, description="The size of a disk with swap space, or none.")
+    extra_disks: list[ExtraDisk] = Field(default=[], description="Sizes of further, empty disks.")
+    image: ImageModel | None = None
+    builder_options: dict[OptionName, OptionValue] = Field(
+        default={}, description="More options for xen-create-image; true for one without a value."
+    )
+    mirror: MirrorField | None = Field(
+        default=None, description="What differs from the flight's mirror."
+    )
     kernel_args: KernelArgs = Field(
         default="",
         description="Added at the end of the guest's kernel line; it overrides what is before.",
@@ -90,44 +161,82 @@ class JobModel(Overrides):
     variant: Variant | None = Field(default=None, description="A word added to the job's name.")
 
 
-class MatrixModel(Strict):
+class AxesModel(Strict):
+    """The axes, each with one value or a list of them."""
+
+    dist: OneOrSome[DistField] = []
+    arch: OneOrSome[ArchField] = []
+    virt: OneOrSome[VirtField] = []
+    boot: OneOrSome[BootField] = []
+    builder: OneOrSome[BuilderField] = []
+    kernel: OneOrSome[KernelName] = []
+    layout: OneOrSome[LayoutField] = []
+    memory: OneOrSome[Memory] = []
+    vcpus: OneOrSome[Vcpus] = []
+    disk: OneOrSome[Disk] = []
+    disk_format: OneOrSome[DiskFormatField] = []
+    toolstack: OneOrSome[ToolstackField] = []
+    swap: OneOrSome[Swap] = []
+
+
+class MatrixModel(AxesModel):
     """Every combination of these becomes a job."""
 
-    dist: Annotated[list[DistField], NonEmpty]
-    arch: Annotated[list[ArchField], NonEmpty]
-    virt: Annotated[list[VirtField], NonEmpty]
-    boot: Annotated[list[BootField], NonEmpty]
+    dist: OneOrSome[DistField]
+    arch: OneOrSome[ArchField]
+    virt: OneOrSome[VirtField]
+    boot: OneOrSome[BootField]
 
 
-class MirrorModel(Strict):
-    """Where guests are built from; `auto` is the machine's own apt sources."""
+class WhereModel(AxesModel):
+    """Jobs that have, for each key, one of its values."""
 
-    url: MirrorUrl | None = None
-    accept_expired: bool = False
-    omit: list[PocketField] = []
+    suite: OneOrSome[SuiteName] = []
+    variant: OneOrSome[Variant] = []
+
+    @model_validator(mode="after")
+    def _says_something(self) -> WhereModel:
+        if not self.model_fields_set:
+            msg = "an empty 'where' means every job; name an axis, or use 'defaults'"
+            raise ValueError(msg)
+        return self
 
 
-def _mirror(value: object) -> object:
-    """`auto` and a URL are short for a mapping."""
-    if isinstance(value, str):
-        value = {"url": value}
-    if isinstance(value, dict) and value.get("url") == "auto":
-        value = {**value, "url": None}
-    return value
+class ExcludeModel(Strict):
+    """Jobs that are not run."""
+
+    where: WhereModel
+    reason: Reason = Field(description="Why; it is in the plan and in the results.")
+
+
+class OverrideModel(Strict):
+    """Jobs that differ."""
+
+    where: WhereModel
+    set: Overrides
 
 
 class FlightModel(Strict):
     """A flight file."""
 
     flight: FlightName = Field(description="The flight's name; the file is called the same.")
+    extends: OneOrMore[str] = Field(
+        default=[], description="Files whose keys this one takes over where it has none of its own."
+    )
     description: str = ""
-    mirror: Annotated[MirrorModel, BeforeValidator(_mirror)] = MirrorModel()
-    hosts: Annotated[list[HostName], NonEmpty] = Field(
+    mirror: MirrorField = MirrorModel()
+    hosts: Annotated[list[HostName], AfterValidator(unique)] = Field(
         default_factory=list, description="Names from hosts.yaml; left out: its default host."
     )
     defaults: Overrides = Overrides()
     matrix: MatrixModel | None = None
-    jobs: list[JobModel] = []
+    stripe: OneOrSome[AxisName] = Field(
+        default_factory=list,
+        description="Axes whose values are spread over the product of the others.",
+    )
+    exclude: list[ExcludeModel] = []
+    overrides: list[OverrideModel] = []
+    jobs: list[JobModel] = Field(default=[], description="Single jobs beside the matrix.")
 
     @model_validator(mode="after")
     def _some_jobs(self) -> FlightModel:
@@ -135,131 +244,3 @@ class FlightModel(Strict):
             msg = "the flight has no jobs; give it a 'matrix' or 'jobs'"
             raise ValueError(msg)
         return self
-
-
-class TestboxModel(Strict):
-    """A Xen host made in QEMU."""
-
-    __test__ = False
-
-    release: DistField
-    memory: Memory = _default("4G")
-    vcpus: Vcpus = 2
-    disk: Disk = _default("16G")
-
-
-class SshModel(Strict):
-    """A Xen host reached by SSH."""
-
-    address: Address
-    port: Port = 22
-    user: OnHost = "root"
-    key_file: str
-    host_key: HostKey
-    vg: OnHost
-    thin_pool: OnHost
-    bridge: OnHost
-
-
-class HostModel(Strict):
-    """One host."""
-
-    slots: Slots = 1
-    timeout_factor: Factor = 1.0
-    testbox: TestboxModel | None = None
-    ssh: SshModel | None = None
-
-    @model_validator(mode="after")
-    def _one_kind(self) -> HostModel:
-        if (self.testbox is None) == (self.ssh is None):
-            msg = "a host is either a 'testbox' or reached by 'ssh': give one of the two"
-            raise ValueError(msg)
-        return self
-
-
-class HostsModel(Strict):
-    """hosts.yaml."""
-
-    default: HostName
-    hosts: dict[HostName, HostModel]
-
-    @model_validator(mode="after")
-    def _default_exists(self) -> HostsModel:
-        if self.default not in self.hosts:
-            msg = f"the default host {self.default!r} is not among the hosts"
-            raise ValueError(msg + did_you_mean(self.default, self.hosts))
-        return self
-
-
-def validate(model: type[M], document: Document) -> M:
-    """*document* as *model*. `InputErrors` tells all that is wrong with it at once."""
-    try:
-        found = model.model_validate(document.value)
-    except ValidationError as error:
-        details = error.errors(include_url=False)
-        findings = [_explain(model, document, detail) for detail in details]
-        # A key inside a union is reported once for each branch; a user sees it once.
-        raise InputErrors(dict.fromkeys([*document.findings, *findings])) from error
-    if document.findings:
-        raise InputErrors(document.findings)
-    return found
-
-
-def _explain(model: type[BaseModel], document: Document, detail: ErrorDetails) -> Finding:
-    loc = detail["loc"]
-    is_key = "[key]" in loc
-    path: KeyPath = tuple(part for part in loc if part != "[key]")
-    match detail["type"]:
-        case "extra_forbidden":
-            known = _model_at(model, path[:-1]).model_fields
-            name = str(path[-1])
-            text = f"unknown key {name!r}{did_you_mean(name, known)}"
-            return document.finding(text, path, key=True)
-        case "missing":
-            where = f" in {_dotted(path[:-1])}" if path[:-1] else ""
-            return document.finding(f"the key {path[-1]!r} is missing{where}", path)
-        case "value_error":
-            text = str(detail["ctx"]["error"])
-        case kind:
-            text = f"{_expected(kind, detail['msg'])}, not {kind_of(detail['input'])}"
-    subject = f"{_dotted(path)}: " if path else ""
-    return document.finding(f"{subject}{text}", path, key=is_key)
-
-
-def _expected(kind: str, message: str) -> str:
-    match kind:
-        case "string_type":
-            return "this must be text (put it in quotes)"
-        case "int_type":
-            return "this must be a whole number"
-        case "float_type":
-            return "this must be a number"
-        case "bool_type":
-            return "this must be true or false"
-        case "list_type":
-            return "this must be a list, such as [a, b]"
-        case "dict_type" | "model_type" | "model_attributes_type":
-            return "this must be a mapping of keys to values"
-        case _:
-            return message[:1].lower() + message[1:]
-
-
-def _dotted(path: KeyPath) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".")
-
-
-def _model_at(model: type[BaseModel], path: KeyPath) -> type[BaseModel]:
-    """The model of the mapping at *path*: names lead into fields, numbers into lists."""
-    for part in path:
-        info = model.model_fields.get(str(part))
-        if info:
-            model = next(_models_in(info.annotation), model)
-    return model
-
-
-def _models_in(annotation: object) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for argument in get_args(annotation):
-        yield from _models_in(argument)

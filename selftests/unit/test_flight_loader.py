@@ -103,7 +103,12 @@ def test_a_cell_may_say_the_built_in_default_against_the_flights_own(tmp_path: P
     [
         ("auto", MirrorSpec()),
         ("http://mirror.example/debian", MirrorSpec(url="http://mirror.example/debian")),
-        ("{accept_expired: true}", MirrorSpec(accept_expired=True)),
+        ("{accept: [expired]}", MirrorSpec(accept_expired=True)),
+        (
+            "{accept: expired, omit: security}",
+            MirrorSpec(accept_expired=True, omit=(Pocket.SECURITY,)),
+        ),
+        ("{accept: []}", MirrorSpec()),
         (
             "{url: auto, omit: [security, updates]}",
             MirrorSpec(omit=(Pocket.SECURITY, Pocket.UPDATES)),
@@ -132,7 +137,7 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_the_file(tmp_path: Pat
         "  timeouts: {kernl: 60s}\n"
         "matrix:\n"
         "  dist: [bokworm, slink]\n"
-        "  arch: amd64\n"
+        "  arch: {amd64: 1}\n"
         "  virt:\n"
         "  boot: []\n"
         "jobs:\n"
@@ -147,8 +152,9 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_the_file(tmp_path: Pat
         "f.yaml:6:3: duplicate key 'vcpus'; it was given on line 5",
         "f.yaml:7:14: defaults.timeouts.kernl: unknown phase 'kernl'; did you mean 'kernel'?",
         "f.yaml:9:10: matrix.dist[0]: unknown dist 'bokworm'; did you mean 'bookworm'?",
-        "f.yaml:9:19: matrix.dist[1]: unknown dist 'slink'; accepted: bookworm, trixie",
-        "f.yaml:10:9: matrix.arch: this must be a list, such as [a, b], not the text 'amd64'",
+        "f.yaml:9:19: matrix.dist[1]: unknown dist 'slink'; accepted: squeeze, bullseye, "
+        "bookworm, trixie, forky, sid, other",
+        "f.yaml:10:9: matrix.arch: this must be a list, such as [a, b], not a mapping",
         "f.yaml:11:8: matrix.virt: this must be a list, such as [a, b], not nothing",
         "f.yaml:12:9: matrix.boot: the list is empty",
         "f.yaml:14:5: the key 'boot' is missing in jobs[0]",
@@ -202,10 +208,14 @@ def test_values_out_of_bounds_say_what_is_accepted(
         (f"flight: f\nhosts: [a, a]\n{MATRIX}", "'a' stands in the list twice"),
         (f"flight: f\nhosts: []\n{MATRIX}", "f.yaml:2:8: hosts: the list is empty"),
         (f"flight: f\nhosts: a\n{MATRIX}", "this must be a list"),
-        (f"flight: f\nzzz: 1\n{MATRIX}", "unknown key 'zzz'; accepted: flight, description"),
+        (f"flight: f\nzzz: 1\n{MATRIX}", "unknown key 'zzz'; accepted: flight, extends"),
         (f"flight: f\nmirror: 3\n{MATRIX}", "mirror: this must be a mapping"),
         (f"flight: f\nmirror: 'http://u:pw@m.example'\n{MATRIX}", "holds no password"),
-        (f"flight: f\nmirror: {{accept_expired: no}}\n{MATRIX}", "must be true or false"),
+        (
+            f"flight: f\nmirror: {{accept: out}}\n{MATRIX}",
+            "unknown accept 'out'",
+        ),
+        (f"flight: f\nmirror: {{accept_expired: true}}\n{MATRIX}", "did you mean 'accept'?"),
         (f"flight: f\njobs: [{{{CELL}, variant: A}}]\n", "'A' is not a variant"),
         (f"flight: f\njobs: [{{{CELL}, wants: 1}}]\n", "f.yaml:2:62: unknown key 'wants'"),
     ],

@@ -26,7 +26,6 @@ from harness.flight.axes import (
     Virt,
 )
 from harness.flight.inventory import Inventory
-from harness.flight.matrix import job_name
 from harness.flight.model import (
     DEFAULT_TIMEOUTS,
     PHASES,
@@ -38,6 +37,7 @@ from harness.flight.model import (
     SshSpec,
     TestboxSpec,
 )
+from harness.flight.naming import job_name
 from harness.flight.plan import SCHEMA_VERSION, Plan, from_json, make_plan, to_json
 from harness.flight.selector import select
 from harness.units import Size

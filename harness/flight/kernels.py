@@ -1,0 +1,59 @@
+"""Which of a distribution's kernels a job means."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from harness.dists.model import Dist, Kernel
+from harness.dists.table import TABLE
+from harness.flight.axes import Builder
+from harness.flight.model import DEFAULT_KERNEL, DOM0_KERNEL, JobSpec
+
+_VERSION = re.compile(r"[0-9]")
+
+
+def known_dist(job: JobSpec) -> Dist | None:
+    """What is known of the job's distribution; None for an imported image of any other."""
+    return TABLE.get(job.dist)
+
+
+def kernel_of(job: JobSpec) -> Kernel | None:
+    """The kernel that *job* boots, if it is one of its distribution's.
+
+    None for the host's own kernel, for a distribution of which nothing is known, and for a
+    kernel that the distribution does not have.
+    """
+    if job.kernel == DOM0_KERNEL:
+        return None
+    if job.builder in (Builder.XEN_CREATE_IMAGE, Builder.DEBIAN_INSTALLER):
+        return _native(job.dist, job.arch)
+    return _chosen(job.dist, job.arch, job.kernel)
+
+
+def is_version(kernel: str) -> bool:
+    """Whether *kernel* names one version: ``6.1.0-50-cloud-amd64``, but not ``686-pae``."""
+    return _VERSION.match(kernel) is not None and "." in kernel
+
+
+@cache
+def _chosen(dist: str, arch: str, wanted: str) -> Kernel | None:
+    found = TABLE.get(dist)
+    kernels = found.kernels_for(arch) if found else ()
+    if wanted == DEFAULT_KERNEL:
+        return next(iter(kernels), None)
+    if not is_version(wanted):
+        return next((kernel for kernel in kernels if kernel.flavour == wanted), None)
+    ends = {kernel.package.removeprefix("linux-image-"): kernel for kernel in kernels}
+    # "amd64" ends "cloud-amd64", too: the longest one is meant.
+    fitting = [end for end in ends if wanted.endswith(f"-{end}")]
+    return ends[max(fitting, key=len)] if fitting else None
+
+
+@cache
+def _native(dist: str, arch: str) -> Kernel | None:
+    """What xen-tools (hooks/debian/80-install-kernel) and Debian's installer put in by
+    themselves: the architecture's own ordinary kernel, the last of those listed."""
+    found = TABLE.get(dist)
+    kernels = [k for k in found.kernels_for(arch) if k.arch == arch] if found else []
+    return kernels[-1] if kernels else None
