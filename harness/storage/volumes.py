@@ -51,6 +51,16 @@ class VolumeManager:
         self._vg = vg
         self._pool = thin_pool
 
+    @property
+    def group(self) -> str:
+        """The name of the volume group."""
+        return self._vg
+
+    @property
+    def pool(self) -> str:
+        """The name of its thin pool."""
+        return self._pool
+
     def path(self, name: str) -> str:
         """The device of the volume *name*."""
         return f"/dev/{self._vg}/{name}"
