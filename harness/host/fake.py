@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from harness.errors import HostLost
+from harness.host.names import BUILDS_GUEST
 from harness.host.xenhost import XenHost
 from harness.remote.command import Command, Stream
 from harness.remote.fake import Call, FakeRunner, FakeStream, Reply
@@ -43,6 +44,12 @@ class FakeHost:
     """Name to domid; dom0 goes without saying."""
     flights: set[str] = field(default_factory=set)
     """Those that have a directory in /run."""
+    builds: set[str] = field(default_factory=set)
+    """Flights, or ``flight/guest``, that have a directory for builders."""
+    builders: list[dict[str, str]] = field(default_factory=list)
+    """Running builders: the marks in their environment."""
+    unending: bool = False
+    """Whether builders stay whatever is done to them."""
     locked: set[str] = field(default_factory=set)
     """Names of locks that somebody holds."""
     stuck: dict[str, str] = field(default_factory=dict)
@@ -63,8 +70,10 @@ class FakeHost:
             r"^xl info$": lambda _: Reply(stdout=_INFO),
             r"^xl destroy ": self._destroy,
             r"flock --nonblock": self._free_locks,
-            r"ls /run/xenflight/flights": lambda _: Reply(stdout="\n".join(sorted(self.flights))),
-            r"^rm -rf /run/xenflight/flights/": self._forget_flight,
+            r"ls -d /run/xenflight/flights/": lambda _: Reply(stdout=self._with_files()),
+            r"^rm -rf /(run/xenflight/flights|var/lib/xenflight/builds)/": self._remove_files,
+            r"remove-sandbox /": self._remove_files,
+            r"end-builders XENFLIGHT_BUILDS_": self._end_builders,
             r"^mkdir -p /run/xenflight/flights/": self._make_flight,
             r"^ls /sys/class/net$": lambda _: Reply(stdout="\n".join(self.interfaces)),
             r"/etc/os-release": lambda _: Reply(stdout="Debian GNU/Linux 12 (bookworm)\n"),
@@ -126,8 +135,23 @@ class FakeHost:
         self.flights.add(call.command.argv[-1].rpartition("/")[2])
         return Reply()
 
-    def _forget_flight(self, call: Call) -> Reply:
-        self.flights.discard(call.command.argv[-1].rpartition("/")[2])
+    def _with_files(self) -> str:
+        found = [f"/run/xenflight/flights/{run}" for run in sorted(self.flights)]
+        runs = sorted({build.split("/")[0] for build in self.builds})
+        return "\n".join(found + [f"/var/lib/xenflight/builds/{run}" for run in runs])
+
+    def _remove_files(self, call: Call) -> Reply:
+        for path in call.command.argv[2:]:
+            self.flights.discard(path.removeprefix("/run/xenflight/flights/"))
+            gone = path.removeprefix("/var/lib/xenflight/builds/")
+            self.builds = {build for build in self.builds if not f"{build}/".startswith(f"{gone}/")}
+        return Reply()
+
+    def _end_builders(self, call: Call) -> Reply:
+        name, _, value = call.command.argv[-1].partition("=")
+        if self.unending:
+            return Reply(exit_status=1, stderr="process 7 (sleep)\n")
+        self.builders = [marks for marks in self.builders if marks.get(name) != value]
         return Reply()
 
 
@@ -137,9 +161,13 @@ class FakeHostRunner(FakeRunner):
 
     fake: FakeHost = field(default_factory=FakeHost)
     alive: bool = True
+    builder: Callable[[Command], Stream] | None = None
+    """What a builder does and says, when one is started."""
 
     def open(self, command: Command) -> Stream:
         """Take a lock, as `harness.host.lock` asks for it; anything else as `FakeRunner`."""
+        if self.builder and BUILDS_GUEST in command.env:
+            return self.builder(command)
         match = re.search(r"flock --wait .* \S+/(\S+) sh -c", command.argv[-1])
         if not match:
             return super().open(command)

@@ -1,4 +1,4 @@
-"""How a domain's name tells which flight it belongs to.
+"""How a domain's name tells which flight it belongs to, and where a flight's files are.
 
 The name is set when the domain is made, so there is no moment in which a domain has no
 owner; xenstore keys and files would come later.
@@ -11,6 +11,13 @@ import re
 
 RUN_DIRECTORY = "/run/xenflight"
 """On the host: locks, configurations, what else belongs to flights that run."""
+BUILD_DIRECTORY = "/var/lib/xenflight/builds"
+"""On the host: what builders need while they run. On disk, for it can be large."""
+
+BUILDS_FOR_RUN = "XENFLIGHT_BUILDS_FOR_RUN"
+BUILDS_GUEST = "XENFLIGHT_BUILDS_GUEST"
+"""In the environment of a builder and of all that it starts: which flight and which guest it
+works for. Children inherit it, and nobody else has it."""
 
 _DOMAIN = re.compile(r"xf\.(?P<run>[a-z0-9-]+)\.(?P<job>[0-9a-f]{10})")
 
@@ -30,3 +37,13 @@ def run_of_domain(name: str) -> str | None:
 def run_directory(run: str) -> str:
     """A flight's own files on the host."""
     return f"{RUN_DIRECTORY}/flights/{run}"
+
+
+def build_directory(run: str, hostname: str = "") -> str:
+    """Where the builders of a flight work, or the one that builds the guest *hostname*."""
+    return f"{BUILD_DIRECTORY}/{run}/{hostname}".rstrip("/")
+
+
+def built_volumes(hostname: str) -> tuple[str, str]:
+    """The LVs of a guest that is built on the host, root first: xen-create-image's names."""
+    return f"{hostname}-disk", f"{hostname}-swap"

@@ -11,8 +11,16 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from harness.errors import HostLost, LabError
+from harness.host.builders import end_builders
 from harness.host.lock import dead_locks, forget_lock
-from harness.host.names import RUN_DIRECTORY, domain_name, run_directory, run_of_domain
+from harness.host.names import (
+    BUILD_DIRECTORY,
+    RUN_DIRECTORY,
+    build_directory,
+    domain_name,
+    run_directory,
+    run_of_domain,
+)
 from harness.host.xenhost import XenHost
 from harness.remote.command import Command
 from harness.storage.names import TAG, Role, tag_value
@@ -32,17 +40,21 @@ class Leftovers:
     domains: dict[str, int] = field(default_factory=dict)
     """Name to domid."""
     volumes: list[str] = field(default_factory=list)
+    builds: bool = False
+    """Whether something was being built on the host itself."""
     files: bool = False
     kept_jobs: list[str] = field(default_factory=list)
 
     @property
     def nothing(self) -> bool:
         """Whether there is none."""
-        return not (self.domains or self.volumes or self.files)
+        return not (self.domains or self.volumes or self.builds or self.files)
 
     def __str__(self) -> str:
         found = [f"domain {name}" for name in self.domains]
         found += [f"LV {name}" for name in self.volumes]
+        if self.builds:
+            found.append("files of an unfinished build")
         return ", ".join(found) or ("only its files" if self.files else "nothing")
 
 
@@ -67,9 +79,13 @@ def inventory(host: XenHost) -> dict[str, Leftovers]:
         owner = run_of_domain(domain.name)
         if owner is not None and domain.name not in _kept_domains(found.get(owner)):
             of(owner).domains[domain.name] = domain.domid
-    listing = f"ls {RUN_DIRECTORY}/flights 2>/dev/null || :"
-    for run in host.runner.run(Command.shell(listing)).stdout.split():
-        of(run).files = run not in kept
+    listing = f"ls -d {RUN_DIRECTORY}/flights/* {BUILD_DIRECTORY}/* 2>/dev/null || :"
+    for path in host.runner.run(Command.shell(listing)).stdout.split():
+        directory, _, run = path.rpartition("/")
+        if directory == BUILD_DIRECTORY:
+            of(run).builds = True
+        else:
+            of(run).files = run not in kept
     return found
 
 
@@ -133,6 +149,14 @@ def _remove(host: XenHost, left: Leftovers) -> Leftovers:
     for name, domid in left.domains.items():
         ended = Domain(host.xl, name=name, domid=domid).teardown(graceful=False, bounds=bounds)
         problems += [str(error) for error in ended.errors]
+    if left.builds:
+        # Before the volumes: a builder has them mounted.
+        try:
+            end_builders(host.runner, left.run)
+        except HostLost:
+            raise
+        except LabError as error:
+            problems.append(str(error))
     for name in left.volumes:
         try:
             host.volumes.remove(name, Deadline.after(REMOVE_TIMEOUT))
@@ -141,6 +165,8 @@ def _remove(host: XenHost, left: Leftovers) -> Leftovers:
     if problems:
         msg = f"leftovers of {left.run} on {host.name} could not be removed: {'; '.join(problems)}"
         raise LabError(msg)
+    if left.builds:
+        host.runner.run(Command.of("rm", "-rf", build_directory(left.run)))
     if not left.kept_jobs:
         host.runner.run(Command.of("rm", "-rf", run_directory(left.run)))
     forget_lock(host.runner, left.run)

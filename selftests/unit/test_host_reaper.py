@@ -6,7 +6,7 @@ import pytest
 
 from harness.errors import LabError
 from harness.host.fake import FakeHost
-from harness.host.names import domain_name, run_of_domain
+from harness.host.names import BUILDS_FOR_RUN, domain_name, run_of_domain
 from harness.host.reaper import KEPT, find_dead, inventory, keep_run, reap_dead, reap_kept, reap_run
 from harness.storage.names import golden_tags, scratch_name, scratch_tags
 
@@ -154,3 +154,29 @@ def test_a_domains_name_tells_its_flight_and_nothing_else_does() -> None:
     assert domain_name(DEAD, JOB) != domain_name(DEAD, OTHER)
     for name in ("Domain-0", "xf.", f"xf.{DEAD}", f"xf.{DEAD}.0123456789ab", "xf.A.0123456789"):
         assert run_of_domain(name) is None
+
+
+def test_builders_of_the_dead_are_ended_and_those_of_the_living_go_on() -> None:
+    fake = FakeHost(locked={ALIVE}, builds={f"{DEAD}/guest", f"{ALIVE}/guest"})
+    mine, theirs = {BUILDS_FOR_RUN: DEAD}, {BUILDS_FOR_RUN: ALIVE}
+    fake.builders = [mine, theirs]
+    fake.volumes = {"guest-disk": set(scratch_tags(DEAD, JOB))}
+    (left,) = reap_dead(fake.host)
+    assert str(left) == "LV guest-disk, files of an unfinished build"
+    assert (fake.builders, fake.builds) == ([theirs], {f"{ALIVE}/guest"})
+    assert fake.volumes == {}
+
+
+def test_a_builder_that_will_not_go_is_told_and_its_files_stay() -> None:
+    fake = FakeHost(builds={f"{DEAD}/guest"}, unending=True)
+    with pytest.raises(LabError, match=r"builders of .* could not be ended: process 7"):
+        reap_dead(fake.host)
+    assert fake.builds == {f"{DEAD}/guest"}
+
+
+def test_nobody_looks_for_builders_where_nothing_is_built() -> None:
+    """Reading the environment of each process takes a while on an emulated host."""
+    fake = FakeHost()
+    add(fake, DEAD)
+    reap_dead(fake.host)
+    assert not any("end-builders" in line for line in fake.runner.lines)
