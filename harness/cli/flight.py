@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app
-from harness.cli.options import FlightArgument, HostOption, OnlyOption
+from harness.cli.options import FlightArgument, HostOption, OnlyOption, SkipsOption, YesOption
 from harness.status import EXIT_USAGE
 
 
@@ -19,8 +19,10 @@ def plan(
     as_json: Annotated[
         bool, typer.Option("--json", help="The plan as JSON, with every timeout and default.")
     ] = False,
+    skips: SkipsOption = False,
+    yes: YesOption = False,
 ) -> None:
-    """Show the jobs of a flight. Touches no host.
+    """Show the jobs of a flight, and why some are skipped. Touches no host.
 
     [bold]Examples[/bold]
 
@@ -28,19 +30,21 @@ def plan(
 
     [cyan]xenflight plan smoke --only '*-pvh-*' --host rack1[/cyan]
 
+    [cyan]xenflight plan matrix --skips[/cyan]
+
     [cyan]xenflight plan flights/smoke.yaml --json[/cyan]
     """
     from harness.cli.output import output
-    from harness.cli.planning import host_line, plan_table
+    from harness.cli.planning import host_line, print_plan
     from harness.flight.build import build_plan
     from harness.flight.plan import to_json
 
-    found = build_plan(flight, only=only or (), host=host)
+    found = build_plan(flight, only=only or (), host=host, huge=yes)
     if as_json:
         typer.echo(to_json(found), nl=False)
         return
     console = output()
-    console.print(plan_table(found))
+    print_plan(console, found, skips=skips)
     console.print(f"\nhost: {host_line(found)}", markup=False)
 
 

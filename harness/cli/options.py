@@ -34,3 +34,9 @@ HostOption = Annotated[
         autocompletion=complete.hosts,
     ),
 ]
+YesOption = Annotated[
+    bool, typer.Option("--yes", help="Do it although the flight has very many jobs.")
+]
+SkipsOption = Annotated[
+    bool, typer.Option("--skips/--no-skips", help="List the skipped jobs, too, not just count.")
+]

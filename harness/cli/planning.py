@@ -2,35 +2,63 @@
 
 from __future__ import annotations
 
-from rich.table import Table
-from rich.text import Text
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
 
 from harness.flight.find import suites_dir
+from harness.flight.model import JobSpec
 from harness.flight.plan import Plan
+from harness.flight.selector import by_reason
 from harness.units import Size, human_size
+
+_WIDTH = 80
 
 
 def workers_for(plan: Plan, wanted: int | None) -> int:
     """How many jobs run at once: as many as asked for, else as the host has slots."""
-    return min(wanted or plan.host.slots, len(plan.jobs))
+    runnable = sum(not job.skip for job in plan.jobs)
+    return max(1, min(wanted or plan.host.slots, runnable))
 
 
-def plan_table(plan: Plan) -> Table:
-    """One line a job, and what they need together."""
-    table = Table(box=None, pad_edge=False, show_footer=True, header_style="bold")
-    count = len(plan.jobs)
-    table.add_column("job", footer=f"{count} job{'s' if count != 1 else ''}", no_wrap=True)
-    memory = Size(sum(job.memory for job in plan.jobs))
-    disk = Size(sum(job.disk for job in plan.jobs))
-    table.add_column("memory", justify="right", footer=human_size(memory))
-    table.add_column("vcpus", justify="right", footer=str(sum(job.vcpus for job in plan.jobs)))
-    table.add_column("disk", justify="right", footer=human_size(disk))
-    table.add_column("host", footer="")
-    for job in plan.jobs:
-        row = (job.name, human_size(job.memory), str(job.vcpus), human_size(job.disk))
-        table.add_row(*map(Text, row), Text(plan.host.name))
-    table.footer_style = "dim"
-    return table
+def print_plan(console: Console, plan: Plan, *, skips: bool = False) -> None:
+    """The jobs, what they need together, and why others are skipped.
+
+    The lines are made here and not by rich, which takes seconds for a table of ten thousand.
+    """
+    jobs = [job for job in plan.jobs if not job.skip]
+    if jobs:
+        head, *body, foot = table(jobs)
+        console.out(head, style="bold", highlight=False)
+        console.out("\n".join(body), highlight=False)
+        console.out(foot, style="dim", highlight=False)
+    if len(jobs) < len(plan.jobs):
+        text = "\n".join(skipped(plan.jobs, skips=skips))
+        console.out(("\n" if jobs else "") + text, style="dim", highlight=False)
+
+
+def table(jobs: Sequence[JobSpec]) -> list[str]:
+    """A head, a line for each job, and their sum."""
+    rows = [("job", "memory", "vcpus", "disk"), *map(_row, jobs), _total(jobs)]
+    name, *rest = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return [
+        "  ".join([row[0].ljust(name), *(t.rjust(w) for t, w in zip(row[1:], rest, strict=True))])
+        for row in rows
+    ]
+
+
+def skipped(jobs: Sequence[JobSpec], *, skips: bool) -> Iterator[str]:
+    """How many jobs are skipped, and why; with *skips*, which ones."""
+    groups = by_reason(jobs)
+    count = sum(map(len, groups.values()))
+    yield f"{len(jobs) - count} run, {count} skipped:"
+    for reason, found in groups.items():
+        lines = textwrap.wrap(reason, _WIDTH - 8, break_on_hyphens=False)
+        yield f"{len(found):6}  {lines[0]}"
+        yield from (f"        {line}" for line in lines[1:])
+        if skips:
+            yield from (f"          {job.name}" for job in found)
 
 
 def host_line(plan: Plan) -> str:
@@ -43,8 +71,28 @@ def host_line(plan: Plan) -> str:
     return f"{host.name}, {kind}; {host.slots} slot(s), timeouts x {host.timeout_factor:g}"
 
 
-def pytest_line(plan: Plan, workers: int) -> list[str]:
+def pytest_line(plan: Plan, workers: int, only: Sequence[str] = ()) -> list[str]:
     """The plain pytest command that does the same as this plan."""
     words = ["pytest", str(suites_dir()), "--flight", plan.source, "--host", plan.host.name]
-    words += ["--only", ",".join(job.name for job in plan.jobs), "--keep", plan.keep]
+    words += ["--only", ",".join(only)] if only else []
+    words += ["--keep", plan.keep]
     return [*words, "-n", str(workers)] if workers > 1 else words
+
+
+def _row(job: JobSpec) -> tuple[str, str, str, str]:
+    return job.name, human_size(job.memory), str(job.vcpus), human_size(_disk(job))
+
+
+def _total(jobs: Sequence[JobSpec]) -> tuple[str, str, str, str]:
+    memory = sum(job.memory for job in jobs)
+    vcpus = sum(job.vcpus for job in jobs)
+    return _jobs(len(jobs)), human_size(memory), str(vcpus), human_size(sum(map(_disk, jobs)))
+
+
+def _disk(job: JobSpec) -> Size:
+    """All disks of a job together."""
+    return Size(job.disk + (job.swap or 0) + sum(job.extra_disks))
+
+
+def _jobs(count: int) -> str:
+    return f"{count} job{'s' if count != 1 else ''}"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app
-from harness.cli.options import FlightArgument, HostOption, OnlyOption
+from harness.cli.options import FlightArgument, HostOption, OnlyOption, YesOption
 from harness.flight.axes import Keep
 
 
@@ -38,6 +38,7 @@ def run(
             help="Stretch timeouts by this, not the host's factor.",
         ),
     ] = None,
+    yes: YesOption = False,
 ) -> None:
     """Run a flight: build its guests, boot, prove and remove them.
 
@@ -50,17 +51,27 @@ def run(
     [cyan]xenflight run smoke --host rack1 -n 4[/cyan]
     """
     from harness.cli.output import output
-    from harness.cli.planning import host_line, plan_table, pytest_line, workers_for
-    from harness.flight.build import build_plan
+    from harness.cli.planning import host_line, print_plan, pytest_line, workers_for
+    from harness.flight.build import build_plan, refuse_many
 
-    plan = build_plan(flight, only=only or (), host=host, keep=keep, timeout_factor=timeout_factor)
+    plan = build_plan(
+        flight,
+        only=only or (),
+        host=host,
+        keep=keep,
+        timeout_factor=timeout_factor,
+        huge=yes,
+    )
     workers = workers_for(plan, jobs)
     if dry_run:
         console = output()
-        console.print(plan_table(plan))
+        print_plan(console, plan)
         console.print(f"\nhost: {host_line(plan)}", markup=False)
-        console.print(shlex.join(pytest_line(plan, workers)), markup=False, soft_wrap=True)
+        line = shlex.join(pytest_line(plan, workers, only or ()))
+        console.print(line, markup=False, soft_wrap=True)
         return
+    if not yes:
+        refuse_many(plan)
     from harness.plugin.launch import run_flight
 
     raise typer.Exit(run_flight(plan, workers=workers))

@@ -14,6 +14,17 @@ from harness.flight.inventory import load_hosts
 from harness.flight.loader import load_flight
 from harness.flight.plan import Plan, make_plan
 
+MANY_JOBS = 2_000
+"""More than these take a day on any host, so somebody must have meant them."""
+
+
+def refuse_many(plan: Plan) -> None:
+    """`UsageError` for a plan of more jobs than anyone runs by accident."""
+    count = sum(not job.skip for job in plan.jobs)
+    if count > MANY_JOBS:
+        msg = f"this plan has {count:,} jobs to run; more than {MANY_JOBS:,} are refused"
+        raise UsageError(msg, hint="choose some with --only, or say --yes")
+
 
 def build_plan(
     flight: str,
@@ -22,14 +33,18 @@ def build_plan(
     host: str | None = None,
     keep: Keep = Keep.NEVER,
     timeout_factor: float | None = None,
+    huge: bool = False,
 ) -> Plan:
-    """The plan for *flight*, a name or a file; `UsageError` when it cannot be."""
+    """The plan for *flight*, a name or a file; `UsageError` when it cannot be.
+
+    A matrix of more than `harness.flight.matrix.MAX_CELLS` cells is refused, unless *huge*.
+    """
     if timeout_factor is not None and timeout_factor <= 0:
         msg = f"a timeout factor of {timeout_factor:g} leaves no time for anything"
         raise UsageError(msg)
     path = resolve_flight(flight)
     plan = make_plan(
-        load_flight(path),
+        load_flight(path, huge=huge),
         load_hosts(hosts_file(path)),
         now=datetime.now(UTC),
         token=secrets.token_hex(3),

@@ -7,10 +7,10 @@ from functools import cache
 
 from harness.dists.model import Dist, Kernel
 from harness.dists.table import TABLE
-from harness.flight.axes import Builder
+from harness.flight.axes import Boot, Builder
 from harness.flight.model import DEFAULT_KERNEL, DOM0_KERNEL, JobSpec
 
-_VERSION = re.compile(r"[0-9]")
+_VERSION = re.compile(r"\d[\w.+~]*(?:-[\d.]+)?")
 
 
 def known_dist(job: JobSpec) -> Dist | None:
@@ -21,19 +21,26 @@ def known_dist(job: JobSpec) -> Dist | None:
 def kernel_of(job: JobSpec) -> Kernel | None:
     """The kernel that *job* boots, if it is one of its distribution's.
 
-    None for the host's own kernel, for a distribution of which nothing is known, and for a
+    None for one of the host's own, for a distribution of which nothing is known, and for a
     kernel that the distribution does not have.
     """
-    if job.kernel == DOM0_KERNEL:
+    if from_dom0(job):
         return None
     if job.builder in (Builder.XEN_CREATE_IMAGE, Builder.DEBIAN_INSTALLER):
         return _native(job.dist, job.arch)
     return _chosen(job.dist, job.arch, job.kernel)
 
 
+def from_dom0(job: JobSpec) -> bool:
+    """Whether the kernel is a file in dom0: asked for, or always so with xen-create-image when
+    the toolstack loads it."""
+    direct = job.builder is Builder.XEN_CREATE_IMAGE and job.boot is Boot.DIRECT
+    return direct or job.kernel == DOM0_KERNEL
+
+
 def is_version(kernel: str) -> bool:
     """Whether *kernel* names one version: ``6.1.0-50-cloud-amd64``, but not ``686-pae``."""
-    return _VERSION.match(kernel) is not None and "." in kernel
+    return "." in kernel and kernel[0].isdigit()
 
 
 @cache
@@ -42,12 +49,15 @@ def _chosen(dist: str, arch: str, wanted: str) -> Kernel | None:
     kernels = found.kernels_for(arch) if found else ()
     if wanted == DEFAULT_KERNEL:
         return next(iter(kernels), None)
-    if not is_version(wanted):
-        return next((kernel for kernel in kernels if kernel.flavour == wanted), None)
-    ends = {kernel.package.removeprefix("linux-image-"): kernel for kernel in kernels}
-    # "amd64" ends "cloud-amd64", too: the longest one is meant.
-    fitting = [end for end in ends if wanted.endswith(f"-{end}")]
-    return ends[max(fitting, key=len)] if fitting else None
+    for kernel in kernels:
+        if kernel.flavour == wanted:
+            return kernel
+    # The longest ending first: "-cloud-amd64" ends with "-amd64", too.
+    for kernel in sorted(kernels, key=lambda one: len(one.package), reverse=True):
+        version = wanted.removesuffix(kernel.versioned("").removeprefix("linux-image-"))
+        if version != wanted and _VERSION.fullmatch(version):
+            return kernel
+    return None
 
 
 @cache

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.dists.model import Init
 from harness.flight.axes import Arch, Boot, Builder, DiskFormat, Dist, Layout, Virt
-from harness.flight.kernels import kernel_of, known_dist
+from harness.flight.kernels import from_dom0, is_version, kernel_of, known_dist
 from harness.flight.model import DEFAULT_KERNEL, DOM0_KERNEL, JobSpec
 
 
@@ -61,8 +61,7 @@ def _sysv(job: JobSpec) -> bool:
 
 
 def _no_such_kernel(job: JobSpec) -> bool:
-    known = job.kernel == DOM0_KERNEL or job.builder is Builder.IMPORT
-    return not known and kernel_of(job) is None
+    return job.builder is not Builder.IMPORT and not from_dom0(job) and kernel_of(job) is None
 
 
 def _kernel_without(job: JobSpec, virt: Virt) -> bool:
@@ -149,24 +148,39 @@ RULES: tuple[Rule, ...] = (
         source="xen-create-image(8): its disks have neither a partition table nor a boot loader",
     ),
     Rule(
-        id="xen-create-image-kernel",
-        forbids=lambda job: (
-            _made_by(job, Builder.XEN_CREATE_IMAGE)
-            and job.kernel not in (DEFAULT_KERNEL, DOM0_KERNEL)
-        ),
-        reason="xen-create-image chooses the guest's kernel itself; only dom0's can be given",
-        source="xen-tools, hooks/debian/80-install-kernel",
-    ),
-    Rule(
         id="xen-create-image-direct",
         forbids=lambda job: (
             _made_by(job, Builder.XEN_CREATE_IMAGE)
             and job.boot is Boot.DIRECT
-            and job.kernel != DOM0_KERNEL
+            and job.kernel not in (DEFAULT_KERNEL, DOM0_KERNEL)
+            and not is_version(job.kernel)
         ),
-        reason="xen-create-image puts a kernel only into guests for pygrub; direct needs kernel "
-        "dom0",
+        reason="xen-create-image and direct boot a kernel of dom0: write dom0, or the version of "
+        "one in its /boot",
+        source="xen-create-image(8), --kernel; hooks/debian/80-install-kernel installs one for "
+        "pygrub only",
+    ),
+    Rule(
+        id="xen-create-image-loader",
+        forbids=lambda job: (
+            _made_by(job, Builder.XEN_CREATE_IMAGE)
+            and job.boot in _LOADERS
+            and job.kernel not in (DEFAULT_KERNEL, DOM0_KERNEL)
+        ),
+        reason="xen-create-image chooses itself which kernel it puts into a guest",
         source="xen-tools, hooks/debian/80-install-kernel",
+    ),
+    Rule(
+        id="xen-create-image-native",
+        forbids=lambda job: (
+            _made_by(job, Builder.XEN_CREATE_IMAGE)
+            and job.boot in _LOADERS
+            and job.kernel == DEFAULT_KERNEL
+            and kernel_of(job) is None
+        ),
+        reason="{job.dist} has no kernel for {job.arch} itself, the only kind that "
+        "xen-create-image puts into a guest",
+        source="xen-tools, hooks/debian/80-install-kernel; harness/dists",
     ),
     Rule(
         id="installer-virt",

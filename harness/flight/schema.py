@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from harness.flight.axes import Builder, DiskFormat, Layout, Toolstack
-from harness.flight.builderoptions import OptionName, OptionValue
+from harness.flight.builderoptions import OptionName, OptionValue, seedable
 from harness.flight.fields import (
     AcceptField,
     ArchField,
@@ -135,7 +135,7 @@ class Overrides(Strict):
     swap: Swap = Field(default=None, description="The size of a disk with swap space, or none.")
     extra_disks: list[ExtraDisk] = Field(default=[], description="Sizes of further, empty disks.")
     image: ImageModel | None = None
-    builder_options: dict[OptionName, OptionValue] = Field(
+    builder_options: Annotated[dict[OptionName, OptionValue], AfterValidator(seedable)] = Field(
         default={}, description="More options for xen-create-image; true for one without a value."
     )
     mirror: MirrorField | None = Field(
