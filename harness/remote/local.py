@@ -41,10 +41,15 @@ Sink = Callable[[bytes], object]
 
 
 class LocalRunner:
-    """Runs commands on the controller, as the user who runs the harness."""
+    """Runs commands on the controller, as the user who runs the harness.
 
-    def __init__(self, name: str = "localhost") -> None:
+    Threads that Ctrl-C does not reach give it an event: when *stop* is set, commands that are
+    running are ended with a `LabError`. Later ones run as usual, since they clean up.
+    """
+
+    def __init__(self, name: str = "localhost", *, stop: threading.Event | None = None) -> None:
         self._name = name
+        self._stop = stop or threading.Event()
 
     @property
     def name(self) -> str:
@@ -129,7 +134,7 @@ class LocalRunner:
         deadline = Deadline.after(timeout)
         try:
             with _started(command, stdin) as process:
-                ended = _pump(process, sinks, deadline)
+                ended = _pump(process, sinks, deadline, self._stopped(command))
         except OSError as error:
             return settle(_unstartable(command, self._name, error), check=check)
         if not ended:
@@ -143,6 +148,17 @@ class LocalRunner:
             duration=timedelta(seconds=time.monotonic() - began),
         )
         return settle(result, check=check)
+
+    def _stopped(self, command: Command) -> Callable[[], None]:
+        """To be called while *command* runs: raises once we are told to stop."""
+        before = self._stop.is_set()
+
+        def check() -> None:
+            if self._stop.is_set() and not before:
+                msg = f"on {self._name}: `{command}` was ended, as all of us was told to"
+                raise LabError(msg)
+
+        return check
 
 
 def become(command: Command) -> NoReturn:
@@ -280,13 +296,22 @@ class _Lines:
         self._rest = b""
 
 
-def _pump(process: subprocess.Popen[bytes], sinks: tuple[Sink, Sink], deadline: Deadline) -> bool:
-    """Pass on the output until the command ends; False when the deadline came first."""
+def _pump(
+    process: subprocess.Popen[bytes],
+    sinks: tuple[Sink, Sink],
+    deadline: Deadline,
+    check: Callable[[], None],
+) -> bool:
+    """Pass on the output until the command ends; False when the deadline came first.
+
+    *check* is called all the while, and may raise.
+    """
     with selectors.DefaultSelector() as selector:
         for pipe, sink in zip((process.stdout, process.stderr), sinks, strict=True):
             if pipe is not None:
                 selector.register(pipe, selectors.EVENT_READ, sink)
         while selector.get_map():
+            check()
             if deadline.expired:
                 return False
             ready = selector.select(min(_SLICE, deadline.remaining))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from harness.errors import CommandFailed, DeadlineExceeded
+from harness.errors import CommandFailed, DeadlineExceeded, LabError
 from harness.remote.command import Command
 from harness.remote.local import LocalRunner
 from harness.wait import Deadline, NotYet, wait_for
@@ -43,6 +45,20 @@ def test_failing_long_command_quotes_its_last_lines() -> None:
 def test_long_command_has_a_deadline() -> None:
     with pytest.raises(DeadlineExceeded, match="still going"):
         LocalRunner().run_with_lines(Command.shell("echo still going; sleep 60"), print, SECOND / 2)
+
+
+def test_a_silent_command_ends_when_all_of_us_is_told_to(tmp_path: Path) -> None:
+    stop, began = threading.Event(), tmp_path / "began"
+    runner = LocalRunner(stop=stop)
+    command = Command.shell(f"echo $$ > {began}.new; mv {began}.new {began}; sleep 66 & wait")
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(runner.run, command)
+        wait_for(lambda: there(began), what="its start", deadline=Deadline.after(5 * SECOND))
+        stop.set()
+        with pytest.raises(LabError, match="was ended"):
+            running.result(timeout=10)
+    assert not Path(f"/proc/{began.read_text().strip()}").exists()
+    assert runner.run(Command.shell("echo clean")).stdout == "clean\n", "what cleans up still runs"
 
 
 def test_program_that_may_not_be_executed(tmp_path: Path) -> None:
@@ -81,6 +97,13 @@ def said(log: Path, text: str) -> None:
     """Raise `NotYet` until the log is *text*."""
     if log.read_text() != text:
         raise NotYet(log.read_text())
+
+
+def there(path: Path) -> None:
+    """Raise `NotYet` until there is such a file."""
+    if not path.exists():
+        msg = f"no {path}"
+        raise NotYet(msg)
 
 
 def gone(pid: int) -> None:
