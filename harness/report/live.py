@@ -5,6 +5,7 @@ Nothing here decides anything; a run is the same without it.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -66,8 +67,8 @@ class LiveView:
         self._began = clock.monotonic()
         self._rows = {name: _Row(expected=len(steps)) for name, steps in jobs.items()}
         self._doing = ""
-        self._work = ""
-        self._tasks: dict[str, tuple[float, float | None]] = {}
+        self._work: dict[int, str] = {}
+        self._tasks: dict[str, tuple[str, float, float | None]] = {}
         self._told: dict[str, int] = {}
         self._live: Live | None = None
         if console.is_terminal and not console.is_dumb_terminal:
@@ -94,21 +95,31 @@ class LiveView:
             self._line(self._doing)
 
     def working(self, text: str, fraction: float | None = None) -> None:
-        """The same for work that tells its share, 0 to 1: has the shape of `harness.progress`."""
-        if text != self._work:
-            self._tasks.pop(self._work, None)
-            self._work = text
+        """The same for work that tells its share, 0 to 1: has the shape of `harness.progress`.
+
+        What follows a colon is a detail. A thread does one thing at a time: what it says takes
+        the place of what it said before, and only of that.
+        """
+        task, thread = text.partition(": ")[0], threading.get_ident()
+        before = self._work.get(thread, task)
+        if task != before:
+            self._tasks.pop(before, None)
+        self._work[thread] = task
         if fraction is None:
+            self._tasks.pop(task, None)
             self.preparing(text)
         else:
-            self.progress(text, fraction, 1.0)
+            self._advance(task, text, fraction, 1.0)
 
     def progress(self, task: str, completed: float, total: float | None) -> None:
         """How far a long part is; *total* None: nobody knows. At *total* its bar goes away."""
+        self._advance(task, task, completed, total)
+
+    def _advance(self, task: str, text: str, completed: float, total: float | None) -> None:
         if total is not None and completed >= total:
             self._tasks.pop(task, None)
         else:
-            self._tasks[task] = (completed, total)
+            self._tasks[task] = (text, completed, total)
         if not self._live:
             self._tell_progress(task, completed, total)
 
@@ -122,11 +133,14 @@ class LiveView:
         self._line(f"{job} {testid} started")
 
     def step_phase(self, job: str, phase: str) -> None:
-        """The step that runs has come to *phase*."""
-        self._rows[job] = replace(self._row(job), phase=phase)
+        """The step that runs has come to *phase*; empty: nothing of note."""
+        row = self._row(job)
+        self._rows[job] = replace(row, phase=phase)
+        if phase:
+            self._line(f"{job} {row.testid}: {phase}")
 
     def step_finished(self, job: str, step: StepResult) -> None:
-        """A step ended."""
+        """A step ended. One that is skipped before it began takes no line."""
         row = self._row(job)
         now = self._clock.monotonic()
         started = row.started if row.started is not None else now
@@ -138,7 +152,8 @@ class LiveView:
             started=started,
             took=now - started,
         )
-        self._line(f"{job} {step.testid} {step_line(step)}")
+        if row.running or step.status is not Status.SKIP:
+            self._line(f"{job} {step.testid} {step_line(step)}")
 
     def note(self, text: str) -> None:
         """A line that stays."""
@@ -155,7 +170,7 @@ class LiveView:
         parts: list[RenderableType] = []
         if self._doing:
             parts.append(plain(self._doing, "dim"))
-        parts += [_bar(task, *amount) for task, amount in list(self._tasks.items())]
+        parts += [_bar(*task) for task in list(self._tasks.values())]
         parts.append(self._table())
         return Group(*parts)
 

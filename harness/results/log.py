@@ -55,7 +55,6 @@ class JobLog:
         status = job_status(steps)
         if self.ended is None and len(steps) > len(self.steps):
             status = Status.ABORTED
-        bad = first_bad(steps)
         facts = {key: value for step in steps for key, value in step.facts.items()}
         length = (self.latest - self.started).total_seconds() if self.latest and self.started else 0
         return JobResult(
@@ -66,7 +65,7 @@ class JobLog:
             virt=planned.virt,
             boot=planned.boot,
             status=status,
-            reason=f"{bad.testid}: {bad.reason or bad.status}" if bad else None,
+            reason=_reason(status, steps),
             steps=steps,
             runvars={**planned.runvars, **facts, **(self.ended.runvars if self.ended else {})},
             console_log=planned.console_log,
@@ -142,3 +141,10 @@ class FlightLog:
             command=header.command,
             problems=tuple(self.problems),
         )
+
+
+def _reason(status: Status, steps: tuple[StepResult, ...]) -> str | None:
+    """Why a job is no `pass`: what its first bad step says, or why none of it could run."""
+    if bad := first_bad(steps):
+        return f"{bad.testid}: {bad.reason or bad.status}"
+    return steps[0].reason if status is Status.SKIP and steps else None

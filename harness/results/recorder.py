@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -40,6 +41,7 @@ class FlightRecorder:
     """Records one flight in *directory*, which is made if need be.
 
     Raises `LabError` when the directory already holds a flight or cannot be written to.
+    May be used from several threads.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class FlightRecorder:
     ) -> None:
         self.files = FlightDirectory(directory)
         self._now = now
+        self._lock = threading.RLock()
         self._log = FlightLog(header)
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -63,7 +66,8 @@ class FlightRecorder:
     @property
     def result(self) -> FlightResult:
         """The flight as it would be judged if nothing more came."""
-        return self._log.result()
+        with self._lock:
+            return self._log.result()
 
     def host_known(self, host: HostFacts) -> None:
         """The host was found out about; a later call replaces an earlier one."""
@@ -101,6 +105,12 @@ class FlightRecorder:
             )
         )
 
+    def job_skipped(self, job: str, steps: Iterable[StepResult]) -> None:
+        """A job that cannot run; *steps* say why. `results.json` follows with the next step."""
+        for step in steps:
+            self._add(StepFinished(at=self._now(), job=job, step=step))
+        self.job_ended(job)
+
     def problem(self, text: str) -> None:
         """Something of ours is wrong and belongs to no step: a leftover, a lost host."""
         self._add(Problem(at=self._now(), text=text))
@@ -116,18 +126,20 @@ class FlightRecorder:
         return self.result
 
     def _add(self, event: Event) -> None:
-        self._log.add(event)
-        try:
-            with self.files.events.open("a", encoding="ascii") as events:
-                events.write(to_json(event) + "\n")
-        except OSError as error:
-            raise _unwritable(self.files.events, error) from error
+        with self._lock:
+            self._log.add(event)
+            try:
+                with self.files.events.open("a", encoding="ascii") as events:
+                    events.write(to_json(event) + "\n")
+            except OSError as error:
+                raise _unwritable(self.files.events, error) from error
 
     def _write_results(self) -> None:
-        try:
-            write_atomically(self.files.results, to_json(self.result, indent=2) + "\n")
-        except OSError as error:
-            raise _unwritable(self.files.results, error) from error
+        with self._lock:
+            try:
+                write_atomically(self.files.results, to_json(self.result, indent=2) + "\n")
+            except OSError as error:
+                raise _unwritable(self.files.results, error) from error
 
 
 def to_json(record: Record, *, indent: int | None = None) -> str:
