@@ -6,12 +6,14 @@ The log is a file, because several processes write to it: a line a deed, such as
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import LabError
 from harness.flight.plan import Plan
+from harness.job.outcomes import ImageOutcomes, image_for
 from harness.job.prepared import JobFacts, Prepared, PreparedImage
 from harness.progress import Progress
 from harness.results.layout import FlightDirectory
@@ -28,6 +30,10 @@ class FakeLab:
     """Why no job can run at all."""
     broken_images: Mapping[str, str] = field(default_factory=dict)
     """Why a job has no image."""
+    late_images: Mapping[str, str] = field(default_factory=dict)
+    """For a job the other one after whose removal its image is ready."""
+    skips: Mapping[str, str] = field(default_factory=dict)
+    """Why the host cannot run a job."""
     stuck: Mapping[str, str] = field(default_factory=dict)
     """Why a job's guest can't be removed."""
 
@@ -67,6 +73,7 @@ class FakeKeeper:
         self._lab = lab
         self._plan = plan
         self._directory = directory
+        self._outcomes = ImageOutcomes(directory)
         self._recorder = recorder
         self._progress = progress
 
@@ -74,12 +81,24 @@ class FakeKeeper:
         """See `FlightKeeper.prepare`."""
         self._lab.say("prepare")
         self._progress("preparing the fake lab")
-        broken = self._lab.broken_images
-        images = {
-            job.name: PreparedImage(broken=broken.get(job.name, "")) for job in self._plan.jobs
-        }
-        prepared = Prepared(flight_id=self._plan.flight_id, images=images, broken=self._lab.broken)
+        lab = self._lab
+        jobs = [job.name for job in self._plan.jobs if job.name not in lab.skips and not job.skip]
+        prepared = Prepared(
+            flight_id=self._plan.flight_id,
+            images={job: job for job in jobs},
+            skips=dict(lab.skips),
+            controller=os.getpid(),
+            broken=lab.broken,
+        )
         prepared.write(self._directory)
+        for job in jobs:
+            if job not in lab.late_images:
+                image = PreparedImage(broken=lab.broken_images.get(job, ""))
+                self._outcomes.write(job, image)
+
+    def awaits_image(self, job: str) -> bool:
+        """See `FlightKeeper.awaits_image`."""
+        return job in self._lab.late_images and self._outcomes.find(job) is None
 
     def sweep(self, *, aborted: bool) -> None:
         """See `FlightKeeper.sweep`."""
@@ -106,11 +125,12 @@ class FakeGuests:
         self._lab = lab
         self._files = files
 
-    def make(self, job: str) -> FakeGuest:
+    def make(self, job: str, step: StepRecord) -> FakeGuest:
         """See `GuestMaker.make`."""
-        Prepared.read(self._files.path).image(job)
+        directory = self._files.path
+        image_for(job, Prepared.read(directory), directory, step)
         self._lab.say("make", job)
-        return FakeGuest(self._lab, job)
+        return FakeGuest(self._lab, job, ImageOutcomes(directory))
 
     def close(self) -> None:
         """See `GuestMaker.close`."""
@@ -119,8 +139,9 @@ class FakeGuests:
 class FakeGuest:
     """A `Guest`; suites under test call `note`."""
 
-    def __init__(self, lab: FakeLab, job: str) -> None:
+    def __init__(self, lab: FakeLab, job: str, outcomes: ImageOutcomes) -> None:
         self.step = StepRecord(job=job, testid="none")
+        self._outcomes = outcomes
         self._lab = lab
         self._job = job
 
@@ -135,6 +156,9 @@ class FakeGuest:
             self._lab.say("stuck", self._job)
             raise LabError(self._lab.stuck[self._job])
         self._lab.say("remove", self._job)
+        for job, after in self._lab.late_images.items():
+            if after == self._job:
+                self._outcomes.write(job, PreparedImage())
 
     def keep(self) -> bool:
         """See `Guest.keep`."""

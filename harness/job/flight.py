@@ -4,22 +4,27 @@ the last."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
 from harness.errors import XenflightError
 from harness.flight.axes import Keep
-from harness.flight.model import HostSpec
+from harness.flight.model import HostSpec, JobSpec
+from harness.flight.needs import unmet
 from harness.flight.plan import Plan
+from harness.host.capabilities import find_capabilities
 from harness.host.facts import host_facts
 from harness.host.lock import HostLock, take_lock
 from harness.host.names import run_directory
 from harness.host.reaper import keep_run, reap_dead, reap_run
 from harness.host.xenhost import XenHost
-from harness.job.images import FlightImages
-from harness.job.prepared import Endpoint, JobFacts, Prepared, PreparedImage
+from harness.job.images import ImageMaker
+from harness.job.outcomes import ImageOutcomes
+from harness.job.pipeline import ImagePipeline
+from harness.job.prepared import Endpoint, JobFacts, Prepared
 from harness.job.reach import Reached, reach_host
 from harness.job.secrets import FlightSecrets
 from harness.progress import Progress
@@ -32,11 +37,32 @@ Reach = Callable[[HostSpec, Progress], Reached]
 
 
 class Images(Protocol):
-    """Has a flight's images on its host; `harness.job.images.FlightImages` does."""
+    """Makes a flight's images in the background; `harness.job.pipeline.ImagePipeline` does."""
 
-    def on(self, host: XenHost) -> dict[str, PreparedImage]:
-        """By job name; one that can't be had says why. `HostLost` when the host is gone."""
+    def look_ahead(self, jobs: Iterable[JobSpec]) -> None:
+        """Do what can be done for *jobs* before there is a host. Returns at once."""
         ...
+
+    def begin(self, jobs: Iterable[JobSpec], connect: Callable[[], XenHost]) -> dict[str, str]:
+        """Begin to make their images; by job the name of the outcome. Returns at once."""
+        ...
+
+    def pending(self, name: str) -> bool:
+        """Whether the outcome of that name is still to come."""
+        ...
+
+    def stop(self) -> None:
+        """End what is under way, and wait for that."""
+        ...
+
+
+def pipeline(
+    plan: Plan, directory: Path, recorder: FlightRecorder, progress: Progress
+) -> ImagePipeline:
+    """The real thing."""
+    stopping = threading.Event()
+    maker = ImageMaker(plan, recorder, stopping)
+    return ImagePipeline(maker, ImageOutcomes(directory), progress, stopping)
 
 
 class FlightRun:
@@ -61,7 +87,8 @@ class FlightRun:
         self._recorder = recorder
         self._progress = progress
         self._reach = reach
-        self._images = images or FlightImages(plan, recorder, progress)
+        self._images = images or pipeline(plan, directory, recorder, progress)
+        self._names: dict[str, str] = {}
         self._secrets: FlightSecrets | None = None
         self._host: XenHost | None = None
         self._again: Callable[[], XenHost] | None = None
@@ -74,15 +101,23 @@ class FlightRun:
         return self._host
 
     def prepare(self) -> None:
-        """Have host, images and golden LVs ready, and say in `Prepared` what became of it."""
+        """Have the host ready and its images begun, and say in `Prepared` what became of it."""
         prepared = Prepared(flight_id=self._plan.flight_id, broken="the flight was interrupted")
         try:
+            jobs = [job for job in self._plan.jobs if not job.skip]
+            if not jobs:
+                prepared = Prepared(flight_id=self._plan.flight_id)
+                return
             self._secrets = FlightSecrets.make(self._plan.flight_id)
-            prepared = self._prepare(self._secrets)
+            prepared = self._prepare(self._secrets, jobs)
         except XenflightError as error:
             prepared = Prepared(flight_id=self._plan.flight_id, broken=str(error))
         finally:
             prepared.write(self._directory)
+
+    def awaits_image(self, job: str) -> bool:
+        """Whether what the guest of *job* is made of is still to come."""
+        return job in self._names and self._images.pending(self._names[job])
 
     def sweep(self, *, aborted: bool) -> None:
         """All workers are gone: whatever this flight still has was left behind.
@@ -91,6 +126,7 @@ class FlightRun:
         should have removed it had no time to, and what the operator asked to keep is kept.
         `LabError` names what would not go.
         """
+        self._images.stop()
         if self._host is None or self._again is None:
             return
         self._progress("looking for leftovers")
@@ -110,6 +146,7 @@ class FlightRun:
 
     def close(self) -> None:
         """Let go of lock and host, and forget the secrets, unless a guest is kept."""
+        self._images.stop()
         if self._lock:
             self._lock.release()
             self._lock = None
@@ -132,7 +169,8 @@ class FlightRun:
         reap = f"{program} reap --host {self._plan.host.name} --kept {self._plan.flight_id}"
         return f"{text}; remove it with: {reap}"
 
-    def _prepare(self, secrets: FlightSecrets) -> Prepared:
+    def _prepare(self, secrets: FlightSecrets, jobs: list[JobSpec]) -> Prepared:
+        self._images.look_ahead(jobs)
         reached = self._reach(self._plan.host, self._progress)
         host = self._host = reached.host
         self._again = reached.again
@@ -140,14 +178,25 @@ class FlightRun:
         self._lock = take_lock(host.runner, run, Deadline.after(LOCK_TIMEOUT))
         host.runner.run(Command.of("mkdir", "-p", run_directory(run)))
         self._recorder.host_known(host_facts(host, self._plan.host, reached.accel))
-        self._progress(f"looking for leftovers of dead flights on {host.name}")
-        for left in reap_dead(host, alive=[run]):
-            FlightSecrets.of(left.run).remove()
-            self._progress(f"removed what flight {left.run} left behind: {left}")
+        self._reap(host)
         host.volumes.check()
+        found = find_capabilities(host)
+        skips = {job.name: why for job in jobs if (why := unmet(job, found.flags, host.name))}
+        runnable = [job for job in jobs if job.name not in skips]
+        self._names = self._images.begin(runnable, reached.again)
         return Prepared(
             flight_id=run,
             host=Endpoint.of(reached.endpoint),
             secrets=secrets.directory,
-            images=self._images.on(host),
+            images=self._names,
+            skips=skips,
+            capabilities=tuple(sorted(found.flags)),
+            tools=dict(found.paths),
+            controller=os.getpid(),
         )
+
+    def _reap(self, host: XenHost) -> None:
+        self._progress(f"looking for leftovers of dead flights on {host.name}")
+        for left in reap_dead(host, alive=[self._plan.flight_id]):
+            FlightSecrets.of(left.run).remove()
+            self._progress(f"removed what flight {left.run} left behind: {left}")

@@ -1,20 +1,25 @@
-"""The images of a flight: built or found here, then brought to its host."""
+"""One image for a flight: built or found here, then brought to its host."""
 
 from __future__ import annotations
 
-from harness.errors import HostLost, LabError
-from harness.flight.model import HostSpec, JobSpec, MirrorSpec
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+from harness.errors import LabError
+from harness.flight.axes import Builder
+from harness.flight.model import HostSpec, MirrorSpec
 from harness.flight.plan import Plan
 from harness.guest.builder import ImageBuilder, Packages
 from harness.guest.cache import Image
-from harness.guest.spec import ImageSpec
-from harness.host.golden import ensure_golden
+from harness.host.golden import GoldenVolume, ensure_golden
 from harness.host.transfer import HotplugTransfer, SshTransfer, Transfer
 from harness.host.xenhost import XenHost
-from harness.job.prepared import PreparedImage
-from harness.mirror.mirror import Mirror, machine_mirror
-from harness.mirror.probe import probe_mirror
-from harness.mirror.proxy import AptCache
+from harness.job.prepared import PreparedImage, PreparedMirror
+from harness.job.wanted import ON_HOST, Wanted
+from harness.mirror.opening import OpenMirror, open_mirror
+from harness.mirror.proxy import SLIRP_HOST
 from harness.progress import Progress
 from harness.remote.local import LocalRunner
 from harness.results.model import ImageFacts
@@ -22,93 +27,180 @@ from harness.results.recorder import FlightRecorder
 from harness.testbox.plug import TestboxPlug
 
 
-class FlightImages:
-    """Has each image that a flight needs ready on its host, once."""
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What there is before the host has it: an *image*, or just a *mirror* to build from there."""
 
-    def __init__(self, plan: Plan, recorder: FlightRecorder, progress: Progress) -> None:
+    image: Image | None = None
+    mirror: OpenMirror | None = None
+    reused: bool = False
+
+
+class Maker(Protocol):
+    """Makes images; used by several threads at once, each with an image of its own."""
+
+    def probe(self, wanted: Wanted) -> None:
+        """Look at its mirror, if it has one. What is wrong is told again by `build`."""
+        ...
+
+    def build(self, wanted: Wanted, progress: Progress) -> Built:
+        """Have it here. No host is needed. `XenflightError` when it can't be had."""
+        ...
+
+    def bring(
+        self, wanted: Wanted, built: Built, host: XenHost, progress: Progress
+    ) -> PreparedImage:
+        """Have it on *host*, and in the results. `XenflightError` when that can't be."""
+        ...
+
+
+class ImageMaker:
+    """The real `Maker`. Commands that run here when *stop* is set are ended."""
+
+    def __init__(self, plan: Plan, recorder: FlightRecorder, stop: threading.Event) -> None:
         self._plan = plan
         self._recorder = recorder
-        self._progress = progress
+        self._local = LocalRunner(stop=stop)
+        self._mirrors = _Mirrors(self._local)
 
-    def on(self, host: XenHost) -> dict[str, PreparedImage]:
-        """The image of every job by the job's name; jobs that need the same one share it.
+    def probe(self, wanted: Wanted) -> None:
+        """See `Maker.probe`."""
+        if wanted.builder is not Builder.IMPORT:
+            self._mirrors.get(wanted)
 
-        One that can't be had breaks only the jobs that need it. `HostLost` is raised: then
-        no job can run.
-        """
-        made: dict[ImageSpec, PreparedImage] = {}
-        for spec in dict.fromkeys(map(image_spec, self._plan.jobs)):
+    def build(self, wanted: Wanted, progress: Progress) -> Built:
+        """See `Maker.build`."""
+        if wanted.builder is Builder.IMPORT:
+            msg = "images cannot be imported yet"
+            raise LabError(msg)
+        progress(f"probing the mirror for {wanted.dist}")
+        mirror = self._mirrors.get(wanted)
+        if wanted.builder in ON_HOST:
+            return Built(mirror=mirror)
+        image, reused = build_debian(wanted, mirror, self._local, progress)
+        return Built(image=image, mirror=mirror, reused=reused)
+
+    def bring(
+        self, wanted: Wanted, built: Built, host: XenHost, progress: Progress
+    ) -> PreparedImage:
+        """See `Maker.bring`."""
+        prepared = PreparedImage(mirror=_for_host(built.mirror, self._plan.host))
+        if built.image:
+            transfer = transfer_to(host, self._plan.host, self._local)
+            golden = ensure_golden(host, built.image, self._plan.flight_id, transfer, progress)
+            prepared = describe(built.image, golden)
+        self._recorder.image_ready(_facts(wanted, built))
+        return prepared
+
+
+class _Mirrors:
+    """The mirrors of a flight, each probed once, whoever asks first."""
+
+    def __init__(self, local: LocalRunner) -> None:
+        self._local = local
+        self._lock = threading.Lock()
+        self._found: dict[tuple[MirrorSpec, str, tuple[str, ...]], Future[OpenMirror]] = {}
+
+    def get(self, wanted: Wanted) -> OpenMirror:
+        key = (wanted.mirror, wanted.dist, wanted.arches())
+        with self._lock:
+            found = self._found.get(key)
+            mine: Future[OpenMirror] = found or Future()
+            self._found[key] = mine
+        if found is None:
             try:
-                made[spec] = self.make(host, spec)
-            except HostLost:
+                mine.set_result(self._open(*key))
+            except BaseException as error:
+                mine.set_exception(error)
                 raise
-            except LabError as error:
-                made[spec] = PreparedImage(broken=str(error))
-        return {job.name: made[image_spec(job)] for job in self._plan.jobs}
+        return mine.result()
 
-    def make(self, host: XenHost, spec: ImageSpec) -> PreparedImage:
-        """One image, on *host*; `LabError` when it can't be had."""
-        image, reused = build(spec, self._plan.mirror, self._progress)
-        transfer = transfer_to(host, self._plan.host)
-        golden = ensure_golden(host, image, self._plan.flight_id, transfer, self._progress)
-        manifest = image.manifest
-        self._recorder.image_ready(
-            ImageFacts(
-                key=manifest.key,
-                dist=spec.dist,
-                arch=spec.arch,
-                builder=spec.builder,
-                reused=reused,
-                release_dates=manifest.mirror["dates"],
-                build_seconds=manifest.build_seconds,
-            )
-        )
-        return PreparedImage(
-            key=manifest.key,
-            golden=golden.name,
-            kernel=golden.boot.kernel,
-            initrd=golden.boot.initrd,
+    def _open(self, spec: MirrorSpec, dist: str, arches: tuple[str, ...]) -> OpenMirror:
+        return open_mirror(
+            dist,
+            self._local,
+            url=spec.url,
+            arches=arches,
+            accept_expired=spec.accept_expired,
+            omit=spec.omit,
         )
 
 
-def build(spec: ImageSpec, wanted: MirrorSpec, progress: Progress) -> tuple[Image, bool]:
-    """The image of *spec*, and whether it was there already. `LabError` when it can't be had."""
-    progress(f"probing the mirror for {spec.dist}")
-    mirror = Mirror.from_url(wanted.url) if wanted.url else machine_mirror()
-    snapshot = probe_mirror(
-        mirror,
-        spec.dist,
-        arch=spec.arch,
-        accept_expired=wanted.accept_expired,
-        omit=wanted.omit,
-    )
+def build_debian(
+    wanted: Wanted, mirror: OpenMirror, local: LocalRunner, progress: Progress
+) -> tuple[Image, bool]:
+    """The image, and whether it was there already. `LabError` when it can't be built."""
     built = False
 
     def building(text: str, fraction: float | None = None) -> None:
         nonlocal built
         built = True
-        progress(f"building {spec.dist}: {text}", fraction)
+        progress(f"building {wanted.name}: {text}", fraction)
 
-    local = LocalRunner()
-    cache = AptCache(mirror, local)
     packages = Packages(
-        mirror=cache.through(cache.ensure()),
-        snapshot=snapshot,
-        accept_expired=wanted.accept_expired,
+        mirror=mirror.seen_from(),
+        snapshot=mirror.snapshot,
+        accept_expired=wanted.mirror.accept_expired,
     )
-    image = ImageBuilder(local).ensure(spec, packages, building)
+    try:
+        image = ImageBuilder(local).ensure(wanted.spec(), packages, building)
+    except LabError as error:
+        raise mirror.blame(error) from error
     return image, not built
 
 
-def transfer_to(host: XenHost, spec: HostSpec) -> Transfer:
+def transfer_to(host: XenHost, spec: HostSpec, local: LocalRunner) -> Transfer:
     """The fastest way to bring an image to *host*."""
     if spec.testbox:
         return HotplugTransfer(host.runner, TestboxPlug(host.name))
-    return SshTransfer(host.runner, LocalRunner())
+    return SshTransfer(host.runner, local)
 
 
-def image_spec(job: JobSpec) -> ImageSpec:
-    """The image that a job needs."""
-    return ImageSpec(
-        dist=job.dist, arch=job.arch, size=job.disk, extra_packages=tuple(sorted(job.packages))
+def describe(image: Image, golden: GoldenVolume) -> PreparedImage:
+    """What a job must know of an image that is on its host."""
+    manifest, boot = image.manifest, golden.boot
+    return PreparedImage(
+        key=manifest.key,
+        golden=golden.name,
+        kernel=boot.kernel if boot else "",
+        initrd=boot.initrd if boot else "",
+        layout="disk" if manifest.root_partition else "bare",
+        root_partition=manifest.root_partition,
+        root_offset=manifest.root_offset,
+        seedable=manifest.seedable,
+        menu=manifest.menu,
+        menu_path=manifest.menu_path,
+    )
+
+
+def _for_host(found: OpenMirror | None, spec: HostSpec) -> PreparedMirror | None:
+    """The mirror as a builder on the host gets at it.
+
+    A testbox reaches the cache on our loopback; no other host does, and goes to the mirror.
+    """
+    if found is None:
+        return None
+    mirror = found.seen_from(SLIRP_HOST) if spec.testbox else found.mirror
+    return PreparedMirror(
+        main=mirror.main,
+        security=mirror.security or "",
+        suites={pocket.name: pocket.suite for pocket in found.snapshot.pockets},
+        release_dates=found.snapshot.dates,
+        accept_expired=found.accept_expired,
+    )
+
+
+def _facts(wanted: Wanted, built: Built) -> ImageFacts:
+    manifest = built.image.manifest if built.image else None
+    seen = manifest.mirror if manifest else {}
+    if built.mirror and not manifest:
+        seen = {"dates": built.mirror.snapshot.dates}
+    return ImageFacts(
+        key=manifest.key if manifest else wanted.name,
+        dist=wanted.dist,
+        arch=wanted.arch,
+        builder=wanted.builder,
+        reused=built.reused,
+        release_dates=seen.get("dates", {}),
+        build_seconds=manifest.build_seconds if manifest else None,
     )

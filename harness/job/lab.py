@@ -39,8 +39,11 @@ class Guest(Protocol):
 class GuestMaker(Protocol):
     """Makes guests in one process of a flight."""
 
-    def make(self, job: str) -> Guest:
-        """The guest of *job*, not yet on the host. `LabError` when the lab can't have it."""
+    def make(self, job: str, step: StepRecord) -> Guest:
+        """The guest of *job*, not yet on the host; a wait for its image is a phase of *step*.
+
+        `LabError` when the lab can't have it.
+        """
         ...
 
     def close(self) -> None:
@@ -52,10 +55,14 @@ class FlightKeeper(Protocol):
     """Makes the host ready for a flight, and cleans up behind it. In the controller only."""
 
     def prepare(self) -> None:
-        """Have host and images ready, and write `Prepared` for all processes.
+        """Have the host ready and the images begun, and write `Prepared` for all processes.
 
         What the lab could not do is written there; only what can't be written is raised.
         """
+        ...
+
+    def awaits_image(self, job: str) -> bool:
+        """Whether the image of *job* is still to come. May be asked by any thread."""
         ...
 
     def sweep(self, *, aborted: bool) -> None:

@@ -1,27 +1,20 @@
 """What the controller made ready for a flight, written down for all its processes.
 
-`Prepared` is what is common, and there before the first step. The images come later, each in
-a file of its own, while guests of other images are at work already: `ImageOutcomes`.
+`Prepared` is what is common, and there before the first step. The images come later, while
+guests of other images are at work already: see `harness.job.outcomes`.
 """
 
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.errors import DeadlineExceeded, LabError
+from harness.errors import LabError
 from harness.remote.sshlink import SshEndpoint
 from harness.results.recorder import write_atomically
-from harness.wait import SYSTEM_CLOCK, Clock, Deadline, NotYet, wait_for
 
 PREPARED = "prepared.json"
-OUTCOMES = "prepared"
-PATIENCE = timedelta(minutes=90)
-"""How long no image at all may become ready: one build, one transfer, and the locks before
-both, each at its own bound. A wait for an image starts anew with each that is ready."""
-_INTERVAL = timedelta(milliseconds=250)
 
 
 class _Record(BaseModel):
@@ -126,7 +119,7 @@ class Prepared(_Record):
 
     def write(self, directory: Path) -> None:
         """Save it in the flight's directory, whole or not at all; `LabError` when it can't be."""
-        _write(directory / PREPARED, self)
+        write_record(directory / PREPARED, self)
 
     @classmethod
     def read(cls, directory: Path) -> Prepared:
@@ -138,57 +131,6 @@ class Prepared(_Record):
             raise LabError(msg) from error
 
 
-class ImageOutcomes:
-    """What became of each image of a flight, in files below the flight's *directory*."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory / OUTCOMES
-
-    def write(self, name: str, image: PreparedImage) -> None:
-        """Tell all processes; `LabError` when it can't be written."""
-        _write(self._directory / f"{name}.json", image)
-
-    def find(self, name: str) -> PreparedImage | None:
-        """The outcome of that name; None while there is none."""
-        path = self._directory / f"{name}.json"
-        try:
-            return PreparedImage.model_validate_json(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
-            msg = f"cannot read what became of an image: {path}: {error}"
-            raise LabError(msg) from error
-
-    def wait(self, name: str, controller: int, clock: Clock = SYSTEM_CLOCK) -> PreparedImage:
-        """The outcome, as soon as there is one.
-
-        `LabError` when the process *controller*, which makes the images, is gone, or when for
-        `PATIENCE` no image at all became ready.
-        """
-
-        def check() -> PreparedImage:
-            alive = _lives(controller)
-            if image := self.find(name):
-                return image
-            if not alive:
-                msg = f"the controller ended before it had image {name} ready"
-                raise LabError(msg)
-            msg = "it is not ready"
-            raise NotYet(msg)
-
-        while True:
-            ready = self._count()
-            deadline = Deadline.after(PATIENCE, clock)
-            try:
-                return wait_for(check, what=f"image {name}", deadline=deadline, interval=_INTERVAL)
-            except DeadlineExceeded:
-                if self._count() == ready:
-                    raise
-
-    def _count(self) -> int:
-        return sum(1 for _ in self._directory.glob("*.json"))
-
-
 class JobFacts(_Record):
     """What is known of a job when it is over."""
 
@@ -197,21 +139,11 @@ class JobFacts(_Record):
     runvars: dict[str, str] = {}
 
 
-def usable(image: PreparedImage) -> PreparedImage:
-    """*image* itself; `LabError` says why it could not be had."""
-    if image.broken:
-        raise LabError(image.broken)
-    return image
-
-
-def _write(path: Path, record: BaseModel) -> None:
+def write_record(path: Path, record: BaseModel) -> None:
+    """Save *record*, whole or not at all; `LabError` when it can't be."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(exist_ok=True)
         write_atomically(path, record.model_dump_json(indent=1))
     except OSError as error:
         msg = f"cannot write {path}: {error.strerror or error}"
         raise LabError(msg) from error
-
-
-def _lives(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()

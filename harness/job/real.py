@@ -8,10 +8,12 @@ from harness.flight.plan import Plan
 from harness.host.xenhost import XenHost
 from harness.job.flight import FlightRun
 from harness.job.guest import GuestUnderTest
+from harness.job.outcomes import image_for
 from harness.job.prepared import Prepared
 from harness.progress import Progress
 from harness.results.layout import FlightDirectory
 from harness.results.recorder import FlightRecorder
+from harness.steps import StepRecord
 
 
 class RealLab:
@@ -44,10 +46,10 @@ class RealGuests:
         self._run = run
         self._host: XenHost | None = None
 
-    def make(self, job: str) -> GuestUnderTest:
+    def make(self, job: str, step: StepRecord) -> GuestUnderTest:
         """See `GuestMaker.make`."""
         prepared = Prepared.read(self._files.path)
-        image = prepared.image(job)
+        image = image_for(job, prepared, self._files.path, step)
         return GuestUnderTest(
             spec=next(spec for spec in self._plan.jobs if spec.name == job),
             plan=self._plan,
@@ -55,6 +57,7 @@ class RealGuests:
             image=image,
             secrets=prepared.secrets,
             files=self._files.job(job),
+            tools=prepared.tools,
         )
 
     def close(self) -> None:

@@ -56,19 +56,20 @@ def probe_mirror(
     mirror: Mirror,
     suite: str,
     *,
-    arch: str = "amd64",
+    arches: Iterable[str] = ("amd64",),
     accept_expired: bool = False,
     omit: Iterable[str] = (),
     now: datetime | None = None,
 ) -> MirrorSnapshot:
-    """Look at every pocket of *suite*, less those to *omit*.
+    """Look at every pocket of *suite*, less those to *omit*, and at its packages for *arches*.
 
     `LabError` at the first that is unreachable, expired (unless *accept_expired*) or not
     consistent with its own Release file. `UsageError` for a wrong *omit*.
     """
     left_out = tuple(sorted(set(omit)))
+    wanted = tuple(arches)
     pockets = tuple(
-        probe_pocket(ref, arch=arch, accept_expired=accept_expired, now=now)
+        probe_pocket(ref, arches=wanted, accept_expired=accept_expired, now=now)
         for ref in mirror.pockets(suite, left_out)
     )
     return MirrorSnapshot(pockets=pockets, omitted=left_out)
@@ -77,7 +78,7 @@ def probe_mirror(
 def probe_pocket(
     ref: PocketRef,
     *,
-    arch: str = "amd64",
+    arches: Iterable[str] = ("amd64",),
     accept_expired: bool = False,
     now: datetime | None = None,
 ) -> Pocket:
@@ -92,7 +93,8 @@ def probe_pocket(
         msg = f"{where} expired {days} days ago: Valid-Until is {release.valid_until}"
         hint = "a flight may say `accept_expired: true` under mirror, or omit this pocket"
         raise LabError(msg, hint=hint)
-    _check_index(ref, release, arch, where)
+    for arch in arches:
+        _check_index(ref, release, arch, where)
     return Pocket(
         name=ref.name,
         suite=ref.suite,

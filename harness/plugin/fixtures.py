@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 @pytest.fixture
 def guest(request: pytest.FixtureRequest) -> GuestUnderTest:
     """The guest of this job: made by ``guest-create``, the same through all of its steps."""
-    from harness.plugin.steps import FlightSteps
+    from harness.plugin.steps import RECORD, FlightSteps
 
     state = state_of(request.config)
     if state is None or not hasattr(request, "param"):
         pytest.fail("`guest` is for the suites of a flight: pytest suites --flight NAME")
     # A fake lab's guests have what its tests' suites use, and not more.
-    return FlightSteps.of(request.config).guests.get(request.param)  # type: ignore[return-value]
+    step = request.node.stash[RECORD]
+    return FlightSteps.of(request.config).guests.get(step)  # type: ignore[return-value]

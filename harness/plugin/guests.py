@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from harness.errors import LabError
 from harness.flight.axes import Keep
 from harness.job.lab import Guest, GuestMaker
+from harness.job.outcomes import PHASE
 from harness.job.prepared import JobFacts
 from harness.steps import StepRecord
 
@@ -27,11 +28,18 @@ class Guests:
         self._keep = keep
         self._guests: dict[str, Guest] = {}
         self._facts: dict[str, JobFacts] = {}
+        self._waited: dict[str, float] = {}
 
-    def get(self, job: str) -> Guest:
-        """The guest of *job*. `LabError` when the lab can't have one."""
+    def get(self, step: StepRecord) -> Guest:
+        """The guest of the job of *step*. `LabError` when the lab can't have one.
+
+        The first step of a job may have to wait for its image; that is a phase of the step.
+        """
+        job = step.job
         if job not in self._guests:
-            self._guests[job] = self._maker.make(job)
+            self._guests[job] = self._maker.make(job, step)
+            waited = sum(phase.duration for phase in step.phases if phase.name == PHASE)
+            self._waited[job] = round(waited, 2)
         return self._guests[job]
 
     def at_step(self, step: StepRecord) -> None:
@@ -52,7 +60,10 @@ class Guests:
                 guest.remove()
         finally:
             guest.close()
-            self._facts[job] = guest.facts(kept=kept)
+            facts = guest.facts(kept=kept)
+            if waited := self._waited.get(job):
+                facts = facts.model_copy(update={"waits": {PHASE: waited, **facts.waits}})
+            self._facts[job] = facts
 
     def facts(self, job: str) -> JobFacts:
         """What is known of a job that is over; little when it never had a guest."""

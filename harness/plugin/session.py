@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -43,6 +44,7 @@ class FlightSession:
         self._recorder: FlightRecorder | None = None
         self._view: View = PlainPytest(config)
         self._keeper: FlightKeeper | None = None
+        self._waiting: set[str] = set()
         self._interrupts = 0
         self._uncollected = False
         self._bug = ""
@@ -83,26 +85,60 @@ class FlightSession:
         self._view = view or self._view
         self._view.note(f"flight {plan.flight_id}")
         lab = FlightSteps.of(self._config).lab
-        self._keeper = lab.flight(plan, files.path, self._recorder, self._view.working)
+        self._keeper = lab.flight(plan, files.path, self._recorder, self._working)
         try:
             self._keeper.prepare()
         except XenflightError as error:
             self._recorder.problem(str(error))
+        self._skip_jobs(self._recorder)
+
+    def _skip_jobs(self, recorder: FlightRecorder) -> None:
+        """What cannot run is told now, in a line for each reason; no step of it is begun.
+
+        pytest still goes through those steps, where it skips each for the same reason.
+        """
+        skips = {job: why for job, why in self._state.skips.items() if self._steps[job]}
+        for job, why in skips.items():
+            steps = [
+                StepResult(testid=testid, status=Status.SKIP, reason=why)
+                for testid in self._steps[job]
+            ]
+            with _or_end():
+                recorder.job_skipped(job, steps)
+            for step in steps:
+                self._view.step_finished(job, step)
+        for why, count in Counter(skips.values()).items():
+            self._view.note(f"skip: {count} job{'s' if count > 1 else ''}: {why}")
+
+    def _working(self, text: str, fraction: float | None = None) -> None:
+        """Said by the keeper, in any of its threads; jobs may have got what they waited for."""
+        self._view.working(text, fraction)
+        for job in list(self._waiting):
+            self._show_waiting(job)
+
+    def _show_waiting(self, job: str) -> None:
+        if self._keeper and self._keeper.awaits_image(job):
+            self._waiting.add(job)
+            self._view.step_phase(job, "waiting for its image")
+        elif job in self._waiting:
+            self._waiting.discard(job)
+            self._view.step_phase(job, "")
 
     # -- while it runs -----------------------------------------------------------------
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """A step begins, here or on a worker."""
         found = self._state.step_of(nodeid)
-        if found and self._recorder:
+        if found and self._recorder and found[0] not in self._state.skips:
             with _or_end():
                 self._recorder.step_started(*found)
             self._view.step_started(*found)
+            self._show_waiting(found[0])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A step ended, here or on a worker."""
         found = self._state.step_of(report.nodeid)
-        if not found or not self._recorder:
+        if not found or not self._recorder or found[0] in self._state.skips:
             return
         job, testid = found
         properties = dict(report.user_properties)

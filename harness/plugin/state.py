@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,24 @@ class FlightState:
     files: FlightDirectory
     culprits: dict[str, StepResult] = field(default_factory=dict)
     """For each job its first step that did not pass: what blocks the steps after it."""
+
+    _skips: dict[str, str] | None = None
+
+    @property
+    def skips(self) -> dict[str, str]:
+        """Why jobs cannot run, by job: by the rules of flights, or on this host.
+
+        To be asked when the flight was made ready, not before.
+        """
+        if self._skips is None:
+            from harness.errors import LabError
+            from harness.job.prepared import Prepared
+
+            self._skips = {job.name: job.skip for job in self.plan.jobs if job.skip}
+            # What was not made ready is told by each job's first step.
+            with suppress(LabError):
+                self._skips |= Prepared.read(self.files.path).skips
+        return self._skips
 
     def step_of(self, nodeid: str) -> tuple[str, str] | None:
         """Job and testid of a node; None when it is no step of this flight."""

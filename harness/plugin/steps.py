@@ -92,12 +92,14 @@ class FlightSteps:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """A step whose job has failed already is blocked, before any fixture is touched."""
+        """A step whose job cannot run, or has failed already, ends before a fixture is touched."""
         found = self._state.step_of(item.nodeid)
         if not found:
             return
         job, testid = found
         item.stash[RECORD] = StepRecord(job=job, testid=testid)
+        if reason := self._state.skips.get(job):
+            pytest.skip(reason)
         if culprit := self._state.culprits.get(job):
             raise BlockedStep.by(culprit)
         if self._state.plan.keep is Keep.ALWAYS and item.get_closest_marker("ends_guest"):

@@ -25,8 +25,12 @@ class View(Protocol):
         """A step begins."""
         ...
 
+    def step_phase(self, job: str, phase: str) -> None:
+        """What the step that runs is at; empty: nothing of note."""
+        ...
+
     def step_finished(self, job: str, step: StepResult) -> None:
-        """A step ended."""
+        """A step ended. One that is skipped may never have begun."""
         ...
 
     def note(self, text: str) -> None:
@@ -53,6 +57,10 @@ class LiveTerminal:
         """Show it."""
         self._live.step_started(job, testid)
 
+    def step_phase(self, job: str, phase: str) -> None:
+        """Show it."""
+        self._live.step_phase(job, phase)
+
     def step_finished(self, job: str, step: StepResult) -> None:
         """Show it."""
         self._live.step_finished(job, step)
@@ -72,17 +80,21 @@ class PlainPytest:
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
-        self._said = ""
+        self._said: set[str] = set()
 
     def working(self, text: str, fraction: float | None = None) -> None:
-        """Say what is new."""
+        """Say each part of the work once; what follows a colon is no part."""
         del fraction
-        if text != self._said:
-            self._said = text
+        part = text.partition(": ")[0]
+        if part not in self._said:
+            self._said.add(part)
             self.note(text)
 
     def step_started(self, job: str, testid: str) -> None:
         """pytest shows it."""
+
+    def step_phase(self, job: str, phase: str) -> None:
+        """pytest shows no phases."""
 
     def step_finished(self, job: str, step: StepResult) -> None:
         """pytest shows it."""

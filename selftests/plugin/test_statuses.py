@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from harness.flight.build import build_plan
+from harness.flight.plan import to_json
 from harness.status import Status
 from plugin.project import PV, PVH, Project
 
@@ -156,6 +160,63 @@ def test_an_image_that_cannot_be_had_breaks_only_its_job(project: Project) -> No
     assert project.step("guest-create")["reason"] == "the mirror is down"
     assert project.job(PVH)["status"] == "pass"
     assert project.job(PV)["waits"] == {}, "a job without a guest has facts, too"
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_job_that_the_host_cannot_run_is_skipped(
+    project: Project, workers: tuple[str, ...]
+) -> None:
+    project.lab(f"skips={{'{PVH}': 'rack: no hardware support'}}")
+    result = project.run(*workers)
+    assert result.ret == 0
+    assert set(project.steps(PVH).values()) == {Status.SKIP}
+    assert project.step("guest-boot", PVH)["reason"] == "rack: no hardware support"
+    assert project.job(PVH)["status"] == "skip"
+    assert project.job(PVH)["reason"] == "rack: no hardware support"
+    assert set(project.steps(PV).values()) == {Status.PASS}
+    assert f"make {PV}" in project.did
+    assert not [line for line in project.did if PVH in line], "nothing was done for it"
+    result.stdout.fnmatch_lines(["*skip: 1 job: rack: no hardware support"])
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_job_that_can_run_nowhere_is_skipped(project: Project, workers: tuple[str, ...]) -> None:
+    plan = build_plan(str(project.path / "flights" / "smoke.yaml"))
+    jobs = [replace(job, skip="no kernel for it") if job.name == PVH else job for job in plan.jobs]
+    file = project.write("plan.json", to_json(replace(plan, jobs=tuple(jobs))))
+    result = project.call("suites", "--plan", str(file), "-p", "no:cacheprovider", *workers)
+    assert result.ret == 0
+    assert project.job(PVH)["status"] == "skip"
+    assert project.step("guest-create", PVH)["reason"] == "no kernel for it"
+    assert project.job(PV)["status"] == "pass"
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_flight_of_skipped_jobs_is_nothing_run(
+    project: Project, workers: tuple[str, ...]
+) -> None:
+    project.lab(f"skips={{'{PV}': 'rack: no', '{PVH}': 'rack: no'}}")
+    result = project.run(*workers)
+    assert result.ret == 3
+    assert project.results["status"] == "skip"
+    assert project.did == ["prepare", "sweep", "close"]
+    result.stdout.fnmatch_lines(["*skip: 2 jobs: rack: no"])
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_a_job_waits_for_its_image_while_others_run(
+    project: Project, workers: tuple[str, ...]
+) -> None:
+    project.lab(f"late_images={{'{PVH}': '{PV}'}}")
+    assert project.run(*workers).ret == 0
+    assert project.did.index(f"remove {PV}") < project.did.index(f"make {PVH}")
+    phases = [phase["name"] for phase in project.step("guest-create", PVH)["phases"]]
+    if workers:
+        assert phases == ["image"]
+        assert project.job(PVH)["waits"]["image"] > 0
+    else:
+        assert phases == [], "it was ready before it was asked for"
+    assert "image" not in project.job(PV)["waits"]
 
 
 def test_what_cannot_be_removed_is_a_line_of_its_own(project: Project) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,21 +13,19 @@ from test_job_prepared import ENDPOINT
 
 import harness
 from harness.errors import HostLost, LabError
-from harness.flight.axes import Keep
+from harness.flight.axes import Keep, Virt
 from harness.flight.build import build_plan
-from harness.flight.model import HostSpec
+from harness.flight.model import HostSpec, JobSpec
 from harness.flight.plan import Plan
-from harness.guest.spec import ImageSpec
 from harness.host.fake import FakeHost
 from harness.host.names import domain_name
 from harness.host.reaper import KEPT
 from harness.host.xenhost import XenHost
 from harness.job.flight import FlightRun
-from harness.job.images import FlightImages, image_spec
-from harness.job.prepared import JobFacts, Prepared, PreparedImage
+from harness.job.prepared import JobFacts, Prepared
 from harness.job.reach import Reached
 from harness.job.secrets import FlightSecrets
-from harness.progress import Progress, silent
+from harness.progress import Progress
 from harness.results.events import FlightHeader
 from harness.results.recorder import FlightRecorder
 from harness.storage.names import scratch_name, scratch_tags
@@ -35,16 +34,31 @@ FLIGHTS = Path(harness.__file__).parent.parent / "flights"
 
 
 class Images:
-    """Golden LVs for all, or an error."""
+    """Says what is asked of it; every image is to come, until it is told to stop."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    def __init__(self) -> None:
         self.error: BaseException | None = None
+        self.asked: list[str] = []
+        self.begun: list[str] = []
+        self.connect: Callable[[], XenHost] | None = None
+        self.ready: set[str] = set()
 
-    def on(self, host: XenHost) -> dict[str, PreparedImage]:
+    def look_ahead(self, jobs: Iterable[JobSpec]) -> None:
+        self.asked.append("look ahead")
+
+    def begin(self, jobs: Iterable[JobSpec], connect: Callable[[], XenHost]) -> dict[str, str]:
+        self.asked.append("begin")
         if self.error:
             raise self.error
-        return {job.name: PreparedImage(key="k", golden="xf-golden-k") for job in self._plan.jobs}
+        self.connect = connect
+        self.begun = [job.name for job in jobs]
+        return {name: f"image-of-{name}" for name in self.begun}
+
+    def pending(self, name: str) -> bool:
+        return name not in self.ready
+
+    def stop(self) -> None:
+        self.asked.append("stop")
 
 
 class Bench:
@@ -66,9 +80,14 @@ class Bench:
             jobs=(),
         )
         self.recorder = FlightRecorder(self.directory, header)
-        self.images = Images(self.plan)
-        self.run = FlightRun(
-            self.plan,
+        self.images = Images()
+        self.fake.runner.on("xen-dir", "pygrub /usr/bin/pygrub\n")
+        self.run = self.flight(self.plan)
+
+    def flight(self, plan: Plan) -> FlightRun:
+        """A run of *plan*."""
+        return FlightRun(
+            plan,
             self.directory,
             self.recorder,
             self.tell,
@@ -80,6 +99,7 @@ class Bench:
         self.said.append(text)
 
     def reach(self, spec: HostSpec, progress: Progress) -> Reached:
+        self.images.asked.append("reach")
         if self.reach_error:
             raise self.reach_error
         return Reached(host=self.fake.host, endpoint=ENDPOINT, again=self.again)
@@ -119,7 +139,10 @@ def test_all_is_made_ready(bench: Bench) -> None:
     bench.run.prepare()
     job = bench.plan.jobs[0].name
     assert bench.prepared.broken == ""
-    assert bench.prepared.image(job).golden == "xf-golden-k"
+    assert bench.prepared.image_of(job) == f"image-of-{job}"
+    assert bench.prepared.capabilities == ("pv", "pygrub")
+    assert bench.prepared.tools == {"pygrub": "/usr/bin/pygrub"}
+    assert bench.prepared.controller == os.getpid()
     assert bench.prepared.endpoint == ENDPOINT
     assert bench.prepared.secrets == bench.secrets.directory
     assert bench.fake.locked == {bench.plan.flight_id}
@@ -178,7 +201,7 @@ def test_what_the_lab_cannot_do_is_written_down_for_the_jobs(
     spoil(bench)
     bench.run.prepare()
     with pytest.raises(LabError, match=why):
-        bench.prepared.image(bench.plan.jobs[0].name)
+        bench.prepared.image_of(bench.plan.jobs[0].name)
     bench.run.close()
     assert not bench.secrets.directory.exists()
 
@@ -276,42 +299,43 @@ def test_what_cannot_be_swept_is_raised(bench: Bench) -> None:
         bench.run.sweep(aborted=False)
 
 
-class SomeImages(FlightImages):
-    """Images of which some can't be had."""
-
-    def __init__(self, bench: Bench, errors: dict[int, LabError]) -> None:
-        super().__init__(bench.plan, bench.recorder, silent)
-        self._errors = errors
-        self.made: list[ImageSpec] = []
-
-    def make(self, host: XenHost, spec: ImageSpec) -> PreparedImage:
-        self.made.append(spec)
-        if error := self._errors.get(len(self.made)):
-            raise error
-        return PreparedImage(key=f"k{len(self.made)}")
+def test_images_are_begun_when_the_host_is_known_and_ended_before_it_is_swept(
+    bench: Bench,
+) -> None:
+    bench.run.prepare()
+    assert bench.images.asked == ["look ahead", "reach", "begin"]
+    assert bench.images.connect
+    bench.images.connect()
+    assert bench.reached == 1, "a connection of its own"
+    bench.run.sweep(aborted=False)
+    assert bench.images.asked[3:] == ["stop"]
 
 
-def two_images(bench: Bench) -> None:
-    """Let the last job need another image than the others."""
-    *jobs, last = bench.plan.jobs
-    bench.plan = replace(bench.plan, jobs=(*jobs, replace(last, packages=("b", "a"))))
+def test_a_job_waits_until_its_image_is_ready(bench: Bench) -> None:
+    job = bench.plan.jobs[0].name
+    assert not bench.run.awaits_image(job), "nobody has asked for it yet"
+    bench.run.prepare()
+    assert bench.run.awaits_image(job)
+    bench.images.ready.add(f"image-of-{job}")
+    assert not bench.run.awaits_image(job)
 
 
-def test_jobs_with_the_same_image_share_it(bench: Bench) -> None:
-    two_images(bench)
-    images = SomeImages(bench, {})
-    found = images.on(bench.fake.host)
-    assert [image.key for image in found.values()] == ["k1", "k1", "k1", "k2"]
-    assert images.made == [image_spec(bench.plan.jobs[0]), image_spec(bench.plan.jobs[3])]
-    assert images.made[1].extra_packages == ("a", "b")
+def test_what_the_host_cannot_run_is_skipped_and_gets_no_image(bench: Bench) -> None:
+    first, second, *rest = bench.plan.jobs
+    pvh, by_rule = replace(first, virt=Virt.PVH), replace(second, skip="there is no such kernel")
+    run = bench.flight(replace(bench.plan, jobs=(pvh, by_rule, *rest)))
+    run.prepare()
+    assert list(bench.prepared.skips) == [pvh.name]
+    assert "runs no PVH guests" in bench.prepared.skips[pvh.name]
+    assert bench.images.begun == [job.name for job in rest]
+    run.close()
 
 
-def test_an_image_that_cannot_be_had_breaks_only_its_jobs(bench: Bench) -> None:
-    two_images(bench)
-    found = SomeImages(bench, {1: LabError("no space")}).on(bench.fake.host)
-    assert [image.broken for image in found.values()] == ["no space"] * 3 + [""]
-
-
-def test_a_host_that_is_lost_breaks_them_all(bench: Bench) -> None:
-    with pytest.raises(HostLost):
-        SomeImages(bench, {1: HostLost("gone")}).on(bench.fake.host)
+def test_where_every_job_is_skipped_by_rule_no_host_is_touched(bench: Bench) -> None:
+    jobs = tuple(replace(job, skip="for a reason") for job in bench.plan.jobs)
+    run = bench.flight(replace(bench.plan, jobs=jobs))
+    run.prepare()
+    run.sweep(aborted=False)
+    run.close()
+    assert bench.images.asked == ["stop", "stop"]
+    assert bench.prepared.broken == ""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import LabError
-from harness.job.prepared import PREPARED, Endpoint, Prepared, PreparedImage
+from harness.job.prepared import PREPARED, Endpoint, Prepared
 from harness.remote.sshlink import SshEndpoint
 
 ENDPOINT = SshEndpoint(
@@ -18,12 +18,15 @@ ENDPOINT = SshEndpoint(
     key_file=Path("/keys/id"),
     host_key="ssh-ed25519 AAAA",
 )
-IMAGE = PreparedImage(key="k", golden="xf-golden-k", kernel="/boot/k", initrd="/boot/i")
 WHOLE = Prepared(
     flight_id="smoke-1",
     host=Endpoint.of(ENDPOINT),
     secrets=Path("/secrets"),
-    images={"good": IMAGE, "bad": PreparedImage(broken="the mirror is down")},
+    images={"job": "bookworm-amd64-bare-1a2b3c4d"},
+    skips={"other": "rack1: its Xen runs no PV guests"},
+    capabilities=("hvm", "pvh"),
+    tools={"ovmf": "/usr/share/ovmf/OVMF.fd"},
+    controller=7,
 )
 
 
@@ -32,21 +35,20 @@ def test_a_worker_reads_what_the_controller_wrote(tmp_path: Path) -> None:
     found = Prepared.read(tmp_path)
     assert found == WHOLE
     assert found.endpoint == ENDPOINT
-    assert found.image("good") == IMAGE
+    assert found.image_of("job") == "bookworm-amd64-bare-1a2b3c4d"
     assert [path.name for path in tmp_path.iterdir()] == [PREPARED]
 
 
-@pytest.mark.parametrize(("job", "why"), [("bad", "the mirror is down"), ("odd", "no image was")])
-def test_a_job_without_an_image_hears_why(job: str, why: str) -> None:
-    with pytest.raises(LabError, match=why):
-        WHOLE.image(job)
+def test_a_job_for_which_no_image_is_made_hears_that() -> None:
+    with pytest.raises(LabError, match="no image is made for other"):
+        WHOLE.image_of("other")
 
 
 def test_when_nothing_could_be_made_ready_every_job_hears_why(tmp_path: Path) -> None:
     Prepared(flight_id="smoke-1", broken="rack1 does not answer").write(tmp_path)
     found = Prepared.read(tmp_path)
     with pytest.raises(LabError, match="rack1 does not answer"):
-        found.image("good")
+        found.image_of("job")
     with pytest.raises(LabError, match="rack1 does not answer"):
         _ = found.endpoint
 
@@ -60,5 +62,6 @@ def test_what_is_missing_or_damaged_is_the_labs_fault(tmp_path: Path, text: str 
 
 
 def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
-    with pytest.raises(LabError, match=r"cannot write .*prepared\.json: No such file"):
+    (tmp_path / "nowhere").write_text("no directory")
+    with pytest.raises(LabError, match=r"cannot write .*prepared\.json: "):
         WHOLE.write(tmp_path / "nowhere")

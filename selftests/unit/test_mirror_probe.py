@@ -96,7 +96,7 @@ def test_a_pocket_that_is_missing_is_broken(served: FakeMirror) -> None:
 
 def test_an_architecture_that_is_missing_is_broken(served: FakeMirror) -> None:
     with pytest.raises(LabError, match="no packages for riscv64"):
-        probe_mirror(mirror_of(served), "bookworm", arch="riscv64", now=NOW)
+        probe_mirror(mirror_of(served), "bookworm", arches=["riscv64"], now=NOW)
 
 
 def test_another_suite_behind_the_address_is_broken(served: FakeMirror) -> None:
