@@ -40,6 +40,7 @@ class Summary:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self._jobs()
+        yield from self._skipped()
         culprit = first_failure(self.result)
         if culprit:
             yield Text()
@@ -57,11 +58,29 @@ class Summary:
         table.add_column(no_wrap=True, justify="right")
         table.add_column(no_wrap=True, justify="right")
         for job in self.result.jobs:
+            if why_skipped(job) is not None:
+                continue
             passed = sum(step.status is Status.PASS for step in job.steps)
             steps = Text(f"{passed}/{len(job.steps)} steps")
             time = Text(human_seconds(job.duration))
             table.add_row(status_text(job.status), plain(job.name), steps, time)
         yield table
+
+    def _skipped(self) -> Iterator[RenderableType]:
+        """A line for each reason: a matrix has many cells that no host of its kind can run."""
+        reasons: dict[str, list[str]] = {}
+        for job in self.result.jobs:
+            if (why := why_skipped(job)) is not None:
+                reasons.setdefault(why, []).append(job.name)
+        table = Table.grid(padding=(0, 2), pad_edge=False)
+        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold", ratio=1)
+        for why, names in sorted(reasons.items(), key=lambda item: -len(item[1])):
+            jobs = names[0] if len(names) == 1 else f"{len(names)} jobs"
+            table.add_row(status_text(Status.SKIP), plain(jobs), Text(one_line(why)))
+        if reasons:
+            yield table
 
     def _failure(self, job: JobResult, step: StepResult, width: int) -> Iterator[RenderableType]:
         style = STYLES[step.status]
@@ -138,6 +157,12 @@ def first_failure(result: FlightResult) -> tuple[JobResult, StepResult] | None:
         if step.status not in HARMLESS and step.status is not Status.BLOCKED
     ]
     return min(bad, key=lambda pair: pair[1].started or _LATE, default=None)
+
+
+def why_skipped(job: JobResult) -> str | None:
+    """The reason of a job of which nothing could run; None when it says none, or ran."""
+    none_ran = all(step.status is Status.SKIP for step in job.steps)
+    return job.reason if job.status is Status.SKIP and none_ran else None
 
 
 def summary_text(

@@ -94,6 +94,28 @@ def test_flight_where_nothing_ran(tmp_path: Path) -> None:
     assert text.endswith("flight smoke: skip (exit code 3)\n")
 
 
+def skipped(log: FlightLog, job: str, reason: str) -> None:
+    """All steps of *job* are skipped for *reason*."""
+    for testid in STEPS:
+        step = StepResult(testid=testid, status=Status.SKIP, reason=reason)
+        log.add(StepFinished(at=log.header.started, job=job, step=step))
+    log.add(JobEnded(at=log.header.started, job=job))
+
+
+def test_skipped_jobs_take_a_line_for_each_reason() -> None:
+    names = [f"boot-bookworm-amd64-hvm-{number}" for number in range(40)]
+    log = FlightLog(header(*map(planned, [PV, *names])))
+    for name in names:
+        skipped(log, name, "rack1: it runs no HVM guests")
+    skipped(log, PV, "no such kernel")
+    lines = summary_text(log.result(), SHOWN).splitlines()
+    told = [line.split() for line in lines if line.startswith("skip")]
+    assert told[0] == ["skip", "40", "jobs", *["rack1:", "it", "runs", "no", "HVM", "guests"]]
+    assert told[1] == ["skip", PV, "no", "such", "kernel"]
+    assert len(told) == 2
+    assert "41 skip" in "".join(lines)
+
+
 def test_job_that_was_kept_says_where(tmp_path: Path) -> None:
     flight = Flight(tmp_path / "f1")
     flight.step(PV, "guest-create", Status.FAIL, reason="no")
