@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
+from harness.build.mirror import mirror_for_host
 from harness.errors import LabError
 from harness.flight.axes import Builder
 from harness.flight.model import HostSpec, MirrorSpec
@@ -84,7 +85,9 @@ class ImageMaker:
         self, wanted: Wanted, built: Built, host: XenHost, progress: Progress
     ) -> PreparedImage:
         """See `Maker.bring`."""
-        prepared = PreparedImage(mirror=_for_host(built.mirror, self._plan.host))
+        prepared = PreparedImage()
+        if built.mirror and not built.image:
+            prepared = PreparedImage(mirror=_for_host(built.mirror, self._plan.host))
         if built.image:
             transfer = transfer_to(host, self._plan.host, self._local)
             golden = ensure_golden(host, built.image, self._plan.flight_id, transfer, progress)
@@ -173,17 +176,12 @@ def describe(image: Image, golden: GoldenVolume) -> PreparedImage:
     )
 
 
-def _for_host(found: OpenMirror | None, spec: HostSpec) -> PreparedMirror | None:
-    """The mirror as a builder on the host gets at it.
-
-    A testbox reaches the cache on our loopback; no other host does, and goes to the mirror.
-    """
-    if found is None:
-        return None
-    mirror = found.seen_from(SLIRP_HOST) if spec.testbox else found.mirror
+def _for_host(found: OpenMirror, spec: HostSpec) -> PreparedMirror:
+    """The mirror as a builder on the host gets at it; `UsageError` when it can't."""
+    security = found.seen_from(SLIRP_HOST).security if spec.testbox else found.mirror.security
     return PreparedMirror(
-        main=mirror.main,
-        security=mirror.security or "",
+        main=mirror_for_host(spec, found.mirror, found.cache, found.running),
+        security=security or "",
         suites={pocket.name: pocket.suite for pocket in found.snapshot.pockets},
         release_dates=found.snapshot.dates,
         accept_expired=found.accept_expired,

@@ -79,6 +79,14 @@ class PreparedImage(_Record):
     broken: str = ""
     """Why it could not be had; empty when it could."""
 
+    @property
+    def mirror_url(self) -> str:
+        """What a builder on the host takes for ``--mirror``; `LabError` for other images."""
+        if self.mirror is None:
+            msg = f"image {self.key or self.golden} was not built on the host: it has no mirror"
+            raise LabError(msg)
+        return self.mirror.main
+
 
 class Prepared(_Record):
     """Read by every worker before it touches a guest."""
