@@ -20,7 +20,7 @@ from harness.build.output import follow, last_lines
 from harness.errors import DeadlineExceeded, HostLost, LabError
 from harness.host.names import BUILDS_FOR_RUN, BUILDS_GUEST, build_directory
 from harness.host.xenhost import XenHost
-from harness.remote.command import Command
+from harness.remote.command import Command, Stream
 from harness.wait import Deadline
 
 GRACE = timedelta(seconds=60)
@@ -119,14 +119,17 @@ class Sandbox:
         `DeadlineExceeded` when time was up, `LabError` when it could not be run at all.
         """
         mark = f"xenflight-{secrets.token_hex(6)}"
-        seconds = max(1, round(deadline.remaining))
-        words = ("sh", "-c", _OUTSIDE, "builder", _INSIDE, self.directory, mark, str(seconds))
-        env = {BUILDS_FOR_RUN: self.run, BUILDS_GUEST: self.hostname}
         said: list[str] = []
-        stream = self.host.runner.open(Command((*words, *argv), env=env))
+        stream = self.start(argv, mark, max(1, round(deadline.remaining)))
         patience = Deadline(deadline.at + GRACE.total_seconds(), deadline.clock)
         follow(stream, log, patience, lambda line: _collect(line, mark, said))
         return self._outcome(said, log, argv[0])
+
+    def start(self, argv: tuple[str, ...], mark: str, seconds: int) -> Stream:
+        """Start *argv* in it, for so many *seconds* at most; lines of ours begin with *mark*."""
+        words = ("sh", "-c", _OUTSIDE, "builder", _INSIDE, self.directory, mark, str(seconds))
+        env = {BUILDS_FOR_RUN: self.run, BUILDS_GUEST: self.hostname}
+        return self.host.runner.open(Command((*words, *argv), env=env))
 
     def _outcome(self, said: list[str], log: Path, what: str) -> Outcome:
         ended = next((line for line in said if line.startswith("ended ")), None)

@@ -91,10 +91,14 @@ def _build(request: BuildRequest, call: Call, sandbox: Sandbox) -> BuiltDisks:
     )
 
 
+def tagging_lvcreate(run: str, job: str) -> str:
+    """The program that xen-create-image shall find as ``lvcreate``: it adds the job's tags."""
+    tags = shlex.join([word for tag in scratch_tags(run, job) for word in ("--addtag", tag)])
+    return f'#!/bin/sh\nPATH=${{PATH#*:}}\nexec lvcreate {tags} "$@"\n'
+
+
 def _files(request: BuildRequest, call: Call) -> Mapping[str, str]:
-    tags = scratch_tags(request.run, request.spec.name)
-    options = shlex.join([word for tag in tags for word in ("--addtag", tag)])
-    files = {"bin/lvcreate": f'#!/bin/sh\nPATH=${{PATH#*:}}\nexec lvcreate {options} "$@"\n'}
+    files = {"bin/lvcreate": tagging_lvcreate(request.run, request.spec.name)}
     if call.kernel:
         command = Command.shell(without_pygrub(request.spec.dist.value))
         table = request.host.runner.run(command, timeout=_TIMEOUT).stdout
