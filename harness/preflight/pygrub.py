@@ -1,0 +1,168 @@
+"""Boot menus as pygrub(1) reads them: it knows less than GRUB, and stumbles over some lines.
+
+By Xen's tools/pygrub/src (pygrub and GrubConf.py), as of 4.17.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+MENUS = (
+    "/boot/grub/grub.cfg",
+    "/grub/grub.cfg",
+    "/boot/grub2/grub.cfg",
+    "/grub2/grub.cfg",
+)
+"""GRUB's menus, in the order in which pygrub looks for them."""
+OTHER_MENUS = (
+    "/boot/isolinux/isolinux.cfg",
+    "/boot/extlinux/extlinux.conf",
+    "/boot/extlinux.conf",
+    "/extlinux/extlinux.conf",
+    "/extlinux.conf",
+    "/boot/grub/menu.lst",
+    "/boot/grub/grub.conf",
+    "/grub/menu.lst",
+    "/grub/grub.conf",
+)
+"""Those it looks for next, which are not followed here."""
+MOST = 1 << 20
+"""Bytes that it reads of a menu."""
+MOST_PARTITIONS = 4
+"""Of an MBR: it does not look into an extended partition."""
+
+_ENTRY = re.compile(r"^menuentry [\"'](.*?)[\"'] (.*){")
+_DISK = re.compile(r"\(?(?:/dev/xvd[a-z]|..\d+)(?:,(?:msdos|gpt)?\d+)?\)?")
+_QUOTED = re.compile(r"([\"'])(.*)\1")
+
+
+class PygrubError(Exception):
+    """pygrub gives up on this menu; the message says over what."""
+
+
+@dataclass(kw_only=True)
+class PygrubEntry:
+    """An entry as pygrub understands it."""
+
+    title: str
+    kernel: str = ""
+    initrd: str = ""
+    args: str = ""
+
+
+@dataclass(kw_only=True)
+class _Menu:
+    entries: list[PygrubEntry] = field(default_factory=list)
+    default: int = 0
+    timeout: str = "-1"
+
+
+def choose(content: bytes) -> PygrubEntry:
+    """The entry that pygrub boots from the grub.cfg with this *content*; or `PygrubError`."""
+    try:
+        text = content[:MOST].decode()
+    except UnicodeDecodeError as error:
+        msg = "it is not UTF-8"
+        raise PygrubError(msg) from error
+    menu = _parse(text)
+    if not menu.entries:
+        msg = "it has no menuentry that pygrub sees"
+        raise PygrubError(msg)
+    try:
+        waits = int(menu.timeout) < 0
+    except ValueError as error:
+        msg = f"it stumbles over the timeout {menu.timeout!r}"
+        raise PygrubError(msg) from error
+    if waits:
+        msg = "it has no timeout, so pygrub waits for a key for ever"
+        raise PygrubError(msg)
+    # An index past the end: pygrub takes the first.
+    entry = menu.entries[menu.default if menu.default < len(menu.entries) else 0]
+    if not entry.kernel:
+        msg = f"the entry {entry.title!r} has no line `linux` that pygrub knows"
+        raise PygrubError(msg)
+    return entry
+
+
+def _parse(text: str) -> _Menu:
+    menu = _Menu()
+    entry: PygrubEntry | None = None
+    in_function, level = False, 0
+    for line in (raw.strip() for raw in text.split("\n")):
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("function"):
+            in_function = True
+        elif in_function:
+            in_function = not line.startswith("}")
+        elif match := _ENTRY.match(line):
+            if entry is not None:
+                msg = "a menuentry stands inside another"
+                raise PygrubError(msg)
+            entry = PygrubEntry(title=match[1])
+        elif line.startswith("submenu"):
+            level += 1
+        elif line.startswith("}"):
+            if entry is None and not level:
+                msg = "a brace is closed that was not opened by a menuentry"
+                raise PygrubError(msg)
+            if entry is None:
+                level -= 1
+            else:
+                menu.entries.append(entry)
+            entry = None
+        elif entry is not None:
+            _in_entry(entry, line)
+        else:
+            _outside(menu, line)
+    if entry is not None:
+        msg = f"the entry {entry.title!r} does not end"
+        raise PygrubError(msg)
+    return menu
+
+
+def _outside(menu: _Menu, line: str) -> None:
+    name, value = _setting(line)
+    if name == "default":
+        # What it does not know (a title, a saved entry) counts as the first.
+        menu.default = int(value) if value.isdigit() else 0
+    elif name == "timeout":
+        menu.timeout = value
+
+
+def _setting(line: str) -> tuple[str, str]:
+    """Name and value of ``set name=value``; empty for another line."""
+    command, _, rest = line.partition(" ")
+    if command != "set":
+        return "", ""
+    name, _, value = rest.strip().partition("=")
+    match = _QUOTED.match(value)
+    return name, (match[2] if match else value).strip()
+
+
+def _in_entry(entry: PygrubEntry, line: str) -> None:
+    command, _, rest = line.replace("\t", " ", 1).partition(" ")
+    rest = rest.strip()
+    if command in {"linux", "linux16"}:
+        kernel, _, entry.args = rest.partition(" ")
+        entry.kernel = _path(kernel)
+        entry.args = entry.args.strip()
+    elif command in {"initrd", "initrd16"}:
+        entry.initrd = _path(rest)
+    elif command == "set":
+        name, value = _setting(line)
+        if name == "root" and not _DISK.fullmatch(value):
+            msg = f"it stumbles over `set root={value}`: it takes only disks such as hd0,gpt1"
+            raise PygrubError(msg)
+
+
+def _path(text: str) -> str:
+    """Without a GRUB device in parentheses, which pygrub must understand though it ignores it."""
+    if not text.startswith("("):
+        return text
+    device, closed, path = text.partition(")")
+    if not closed or not _DISK.fullmatch(f"{device})"):
+        msg = f"it stumbles over the device in {text!r}"
+        raise PygrubError(msg)
+    return path
