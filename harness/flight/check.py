@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import Place, UsageError
+from harness.flight.cells import Cell
 from harness.flight.find import HOSTS_FILE, flight_files
 from harness.flight.hints import did_you_mean
 from harness.flight.inventory import Inventory, load_hosts
 from harness.flight.loader import LoadedFlight, load_with_places
 from harness.flight.problems import Finding, findings_of
-from harness.flight.yamlfile import KeyPath
+from harness.flight.yamlfile import Document, KeyPath
 
 
 @dataclass
@@ -72,11 +73,15 @@ def _check_flight(
     for cell in loaded.cells:
         suite = cell.job.suite
         if suite not in suites or not suites[suite].collected:
-            own: KeyPath = (*cell.origin, "suite")
-            path_of_suite = own if own in document.spans else ("defaults", "suite")
             known = [name for name, tests in suites.items() if tests.collected]
             text = f"unknown suite {suite!r}{did_you_mean(suite, known)}"
-            yield document.finding(text, path_of_suite)
+            yield document.finding(text, _said_by(cell, "suite", document))
+
+
+def _said_by(cell: Cell, name: str, document: Document) -> KeyPath:
+    """Where the file says what *cell* has for the key *name*; the nearest thing if nowhere."""
+    paths: list[KeyPath] = [(*layer, name) for layer in reversed(cell.layers)]
+    return next((path for path in paths if path in document.spans), paths[-1])
 
 
 def _check_suites(suites_dir: Path, suites: dict[str, _Tests], used: set[str]) -> Iterator[Finding]:

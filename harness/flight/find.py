@@ -27,8 +27,12 @@ def suites_dir(cwd: Path | None = None) -> Path:
 
 
 def flight_files(folder: Path) -> dict[str, Path]:
-    """The flights in *folder* by name, in order; hosts.yaml is none."""
-    found = [path for path in folder.glob("*.yaml") if path.name != HOSTS_FILE]
+    """The flights in *folder* by name, in order.
+
+    hosts.yaml is none, nor are files that begin with an underscore: they are there to be
+    extended.
+    """
+    found = [p for p in folder.glob("[!_]*.yaml") if p.name != HOSTS_FILE]
     return {path.stem: path for path in sorted(found)}
 
 

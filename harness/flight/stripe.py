@@ -56,7 +56,8 @@ def stripe(
     for axis, value in spread.unused():
         if (axis, value) not in shown:
             cell = {**next(spread.choices(base[0])), axis: value}
-            yield {axis: cell[axis] for axis in axes}
+            shown |= {(name, cell[name]) for name in striped}
+            yield {name: cell[name] for name in axes}
 
 
 def _rounds(
