@@ -63,6 +63,66 @@ def test_plan_adds_up_and_obeys_only(capsys: Captured) -> None:
     assert "rack1, at rack1.example" in out
 
 
+def test_plan_counts_what_is_skipped_by_reason(capsys: Captured) -> None:
+    assert main(["plan", "matrix"]) == 0
+    out = capsys.readouterr().out
+    assert "\n90 jobs " in out
+    assert "\n90 run, 60 skipped:\n    20  pv has no firmware: bios and uefi are for hvm\n" in out
+    assert "boot-sid-i386-pv-bios" not in out
+    assert max(map(len, out.partition("\nhost: ")[0].splitlines())) <= 80
+
+
+def test_plan_lists_skipped_jobs_when_asked(capsys: Captured) -> None:
+    assert main(["plan", "matrix", "--skips", "--only", "*-sid-i386-pv-*"]) == 0
+    out = capsys.readouterr().out
+    assert "3 run, 2 skipped:" in out
+    assert out.count("boot-sid-i386-pv-bios") == out.count("boot-sid-i386-pv-uefi") == 1
+
+
+def test_swap_and_further_disks_count(tmp_path: Path, capsys: Captured) -> None:
+    path = tmp_path / "f.yaml"
+    path.write_text(
+        "flight: f\ndefaults: {disk: 2G, swap: 1G, extra_disks: [1G, 512M]}\n"
+        "matrix: {dist: bookworm, arch: amd64, virt: pv, boot: direct}\n",
+        encoding="utf-8",
+    )
+    assert main(["plan", str(path)]) == 0
+    assert "4.5 GiB" in capsys.readouterr().out
+
+
+def many(tmp_path: Path, vcpus: int, sizes: int) -> str:
+    numbers = list(range(1, vcpus + 1))
+    memory = ", ".join(f"{n}G" for n in range(1, sizes + 1))
+    path = tmp_path / "f.yaml"
+    path.write_text(
+        "flight: f\nmatrix:\n  {dist: bookworm, arch: amd64, virt: pv, boot: direct, "
+        f"vcpus: {numbers}, memory: [{memory}]}}\n",
+        encoding="utf-8",
+    )
+    return str(path)
+
+
+def test_many_jobs_are_shown_but_not_run_without_yes(
+    tmp_path: Path, capsys: Captured, launched: list[Plan]
+) -> None:
+    flight = many(tmp_path, 67, 30)
+    assert main(["plan", flight]) == 0
+    assert "2010 jobs" in capsys.readouterr().out
+    assert main(["run", flight, "--dry-run"]) == 0
+    assert main(["run", flight]) == 2
+    assert "2,010 jobs to run" in capsys.readouterr().err
+    assert launched == []
+    assert main(["run", flight, "--yes"]) == 0
+    assert main(["run", flight, "--only", "*-vcpus2"]) == 0
+    assert [len(plan.jobs) for plan in launched] == [2010, 30]
+
+
+@pytest.mark.parametrize("verb", ["plan", "run"])
+def test_very_many_cells_are_refused_at_once(tmp_path: Path, capsys: Captured, verb: str) -> None:
+    assert main([verb, many(tmp_path, 512, 200)]) == 2
+    assert "the matrix has 102,400 cells" in capsys.readouterr().err
+
+
 def test_plan_as_json_is_a_plan(capsys: Captured) -> None:
     assert main(["plan", "smoke", "--json"]) == 0
     plan = from_json(capsys.readouterr().out)
@@ -91,6 +151,11 @@ def test_the_runner_of_typer_sees_the_same() -> None:
         (["plan", "--host", "testbx"], "unknown host 'testbx'; did you mean 'testbox'?"),
         (["plan", "flights/none.yaml"], "error: there is no flight file flights/none.yaml"),
         (["plan", "--ony", "x"], "error: No such option: --ony"),
+        (
+            ["plan", "matrix", "--only", "*-sid-*-pv-uefi"],
+            "error: all 2 jobs that match are skipped",
+        ),
+        (["run", "matrix", "--only", "boot-sid-amd64-pv-uefi"], "uefi is skipped: pv has no firm"),
         (["plan", "smoke", "more"], "more"),
         (["frobnicate"], "error: No such command 'frobnicate'"),
         (["run", "--keep", "maybe", "--dry-run"], "maybe"),
@@ -310,6 +375,21 @@ def test_colour_only_where_someone_looks(monkeypatch: pytest.MonkeyPatch) -> Non
     assert written(io.StringIO()) == "x"
     monkeypatch.setenv("NO_COLOR", "1")
     assert "\x1b[31m" not in written(Screen())
+
+
+@pytest.fixture
+def launched(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
+    """The plans that were run; nothing is."""
+    given: list[Plan] = []
+
+    def run_flight(plan: Plan, *, workers: int) -> int:
+        given.append(plan)
+        return 0
+
+    launch = ModuleType("harness.plugin.launch")
+    launch.__dict__["run_flight"] = run_flight
+    monkeypatch.setitem(sys.modules, "harness.plugin.launch", launch)
+    return given
 
 
 def test_run_hands_the_plan_over_and_ends_as_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:

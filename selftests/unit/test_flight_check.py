@@ -119,6 +119,44 @@ def test_a_suite_named_by_a_cell_is_told_at_the_cell(project: Path) -> None:
     ]
 
 
+def test_a_suite_named_by_an_override_or_another_file_is_told_there(project: Path) -> None:
+    put(
+        project,
+        "flights/smoke.yaml",
+        f"{FLIGHT}overrides: [{{where: {{virt: pv}}, set: {{suite: bot}}}}]\n",
+    )
+    put(project, "flights/_base.yaml", FLIGHT.replace("boot}", "bxot}"))
+    put(project, "flights/other.yaml", "flight: other\nextends: _base.yaml\n")
+    assert findings(project) == [
+        "flights/_base.yaml:3:19: unknown suite 'bxot'; did you mean 'boot'?",
+        "flights/smoke.yaml:5:46: unknown suite 'bot'; did you mean 'boot'?",
+        "suites/boot: no flight uses the suite 'boot': its 1 test(s) never run",
+    ]
+
+
+def test_files_to_be_extended_are_no_flights_of_their_own(project: Path) -> None:
+    put(project, "flights/_base.yaml", "memory: 1G\n")
+    assert list(flight_files(project / "flights")) == ["smoke"]
+    assert findings(project) == []
+
+
+def test_a_flight_with_several_mistakes_of_the_new_kind(project: Path) -> None:
+    text = FLIGHT + (
+        "stripe: [memory]\n"
+        "exclude: [{where: {dist: sid}, reason: x}]\n"
+        "overrides: [{where: {dist: sid}, set: {vcpus: 2}}]\n"
+    )
+    put(project, "flights/smoke.yaml", text)
+    assert findings(project)[0] == (
+        "flights/smoke.yaml:5:10: stripe: the matrix has no axis 'memory'"
+    )
+    put(project, "flights/smoke.yaml", text.replace("stripe: [memory]", ""))
+    assert findings(project)[:2] == [
+        "flights/smoke.yaml:6:19: this matches no job of the flight",
+        "flights/smoke.yaml:7:21: this matches no job of the flight",
+    ]
+
+
 def test_a_folder_without_tests_is_no_suite(project: Path) -> None:
     put(project, "suites/boot/test_boot.py", "x = 1\n")
     assert findings(project) == ["flights/smoke.yaml:3:19: unknown suite 'boot'; accepted: nothing"]

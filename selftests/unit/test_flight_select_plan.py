@@ -25,6 +25,7 @@ from harness.flight.axes import (
     Toolstack,
     Virt,
 )
+from harness.flight.build import MANY_JOBS, refuse_many
 from harness.flight.inventory import Inventory
 from harness.flight.model import (
     DEFAULT_TIMEOUTS,
@@ -118,6 +119,38 @@ def test_a_glob_that_matches_nothing_is_an_error(only: list[str], told: str) -> 
 def test_every_glob_that_matches_nothing_is_told() -> None:
     with pytest.raises(UsageError, match=r"'x'.*'y'"):
         select(JOBS, ["x", "y", "*"])
+
+
+SKIPPED = tuple(
+    replace(spec, name=f"{spec.name}-{index}", skip=reason)
+    for index, (spec, reason) in enumerate(zip(JOBS, ("rule a", "rule b", "rule b"), strict=True))
+)
+
+
+@pytest.mark.parametrize(
+    ("only", "told"),
+    [
+        (["*-0"], "boot-bookworm-amd64-pv-direct-0 is skipped: rule a"),
+        (["*-0,*-1", "*-2"], "all 3 jobs that match are skipped: rule b (2); rule a (1)"),
+    ],
+)
+def test_picking_only_skipped_jobs_by_hand_is_an_error(only: list[str], told: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        select(SKIPPED, only)
+    assert str(caught.value) == told
+
+
+def test_skipped_jobs_stay_beside_those_that_run() -> None:
+    assert select((*SKIPPED, *JOBS), ["*-0", "*-panic"]) == (SKIPPED[0], JOBS[2])
+    assert select(SKIPPED, []) == SKIPPED
+
+
+def test_more_jobs_than_anyone_runs_by_accident_are_refused() -> None:
+    plan = make_plan(FLIGHT, INVENTORY, now=NOW, token="a1b2c3")
+    run = [replace(JOBS[0], name=f"job{n}") for n in range(MANY_JOBS)]
+    refuse_many(replace(plan, jobs=(*run, *SKIPPED)))
+    with pytest.raises(UsageError, match=r"2,001 jobs to run; more than 2,000 .*--yes"):
+        refuse_many(replace(plan, jobs=(*run, JOBS[0])))
 
 
 def test_a_plan_is_named_by_flight_time_and_token() -> None:
