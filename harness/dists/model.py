@@ -54,9 +54,7 @@ class Dist:
     interface: str
     """The name that udev gives to the first Xen network interface."""
     console: str = "hvc0"
-    """The serial console of a PV or PVH guest."""
-    hvm_console: str = "ttyS0"
-    """That of an HVM guest: there the boot loader and the firmware can be heard, too."""
+    """Xen's own console, which PV, PVH and HVM guests have."""
     init: Init = Init.SYSTEMD
     user: str = "root"
     archived: str = ""

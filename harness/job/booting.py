@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from harness.dists.table import TABLE
@@ -9,10 +10,12 @@ from harness.errors import LabError
 from harness.flight.axes import Boot, Virt
 from harness.flight.model import DOM0_KERNEL, JobSpec
 from harness.job.prepared import PreparedImage
+from harness.remote.command import Command
 from harness.xen.config import Disk, DomainConfig, DomainType, Firmware, Vif
-from harness.xen.domain import ConsoleType
+from harness.xen.domain import ConsoleType, both_consoles_command, console_command
 
-PV_CONSOLE, HVM_CONSOLE = "hvc0", "ttyS0"
+XEN_CONSOLE = "hvc0"
+_CONSOLE = re.compile(r"\bconsole=(\w+)")
 _FIRMWARE = {
     Boot.DIRECT: Firmware.SEABIOS,
     Boot.BIOS: Firmware.SEABIOS,
@@ -20,22 +23,30 @@ _FIRMWARE = {
 }
 
 
-def console_type(spec: JobSpec) -> ConsoleType:
-    """The console on which all of this job's boot can be heard."""
-    return ConsoleType.SERIAL if spec.virt is Virt.HVM else ConsoleType.PV
+def guest_console(spec: JobSpec, image: PreparedImage) -> str:
+    """What the guest calls the console on which it shall ask for a login.
 
-
-def guest_console(spec: JobSpec) -> str:
-    """What the guest calls that console."""
+    Xen's own, unless the boot menu of an HVM guest speaks of none but others: the last one on
+    its kernel line then (Linux: Documentation/admin-guide/serial-console.rst).
+    """
+    own = _CONSOLE.findall(image.menu)
+    if spec.virt is Virt.HVM and spec.boot is not Boot.DIRECT and own and XEN_CONSOLE not in own:
+        return str(own[-1])
     dist = TABLE.get(spec.dist)
-    if spec.virt is Virt.HVM:
-        return dist.hvm_console if dist else HVM_CONSOLE
-    return dist.console if dist else PV_CONSOLE
+    return dist.console if dist else XEN_CONSOLE
 
 
-def kernel_arguments(spec: JobSpec, root_device: str) -> str:
+def listen_command(spec: JobSpec, image: PreparedImage, domain: str) -> Command:
+    """The command that hears all of this job's boot, and takes what is typed."""
+    if spec.virt is not Virt.HVM:
+        return console_command(domain)
+    own = guest_console(spec, image) == XEN_CONSOLE
+    return both_consoles_command(domain, ConsoleType.PV if own else ConsoleType.SERIAL)
+
+
+def kernel_arguments(spec: JobSpec, image: PreparedImage, root_device: str) -> str:
     """The kernel line of a direct boot; the job's own arguments come last, so that they win."""
-    own = f"root=/dev/{root_device} ro console={guest_console(spec)}"
+    own = f"root=/dev/{root_device} ro console={guest_console(spec, image)}"
     return f"{own} {spec.kernel_args}".strip()
 
 

@@ -26,7 +26,7 @@ from harness.host.names import domain_name
 from harness.host.reaper import KEPT
 from harness.host.xenhost import XenHost
 from harness.job.address import find_address
-from harness.job.booting import console_type, domain_config, guest_console, kernel_arguments
+from harness.job.booting import domain_config, guest_console, kernel_arguments, listen_command
 from harness.job.channel import GuestChannel
 from harness.job.disks import make_rest, make_root, plan_disks
 from harness.job.prepared import JobFacts, PreparedImage
@@ -109,7 +109,7 @@ class GuestUnderTest:
                 self._domain = self.host.xl.create_paused(config, self.name)
             except CreateRefused as error:
                 raise whose_fault(error, self.host.runner) from error
-        command = self._domain.console_command(console_type(self.spec))
+        command = listen_command(self.spec, self._image, self.name)
         stream = self.host.runner.open(command)
         self._recorder = ConsoleRecorder(stream, self._files.path, name=self.spec.name)
         self._domain.unpause()
@@ -140,7 +140,7 @@ class GuestUnderTest:
             self.spec,
             name=self.name,
             image=self._image,
-            arguments=kernel_arguments(self.spec, self.disks.root_device),
+            arguments=kernel_arguments(self.spec, self._image, self.disks.root_device),
             disks=self.disks.attached(self.host),
             vif=Vif(mac=self.mac, bridge=self.host.bridge),
             tools=self._tools,
@@ -161,7 +161,7 @@ class GuestUnderTest:
             hostname=self.hostname,
             step=self.step,
             timeout_factor=self.host.timeout_factor,
-            console=guest_console(self.spec),
+            console=guest_console(self.spec, self._image),
         )
         with self.waiting():
             booted = watcher.to_login()

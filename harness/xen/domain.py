@@ -23,9 +23,19 @@ class ConsoleType(StrEnum):
     """Which of a domain's consoles (``xl console -t``)."""
 
     PV = "pv"
-    """Xen's own: a PV or PVH guest's only one."""
+    """Xen's own: a ring in memory."""
     SERIAL = "serial"
-    """The serial line of an HVM domain, which its firmware and boot loader use, too."""
+    """The emulated serial line of an HVM domain, the only one that its firmware and boot
+    loaders know. Each character is a trap to QEMU in dom0: a kernel that logs there is slow."""
+
+
+# xenconsole lets only one of its kind at a domain (its lock in /var/lock), so the other console
+# is read from its terminal, which xenstore names. $1 that terminal's key, $2 console, $3 name.
+_BOTH = """\
+tty=$(xenstore-read "/local/domain/$(xl domid "$3")/$1")
+cat <"$tty" &
+exec xl console -t "$2" "$3"
+"""
 
 
 def console_command(name: str, kind: ConsoleType = ConsoleType.PV) -> Command:
@@ -35,6 +45,12 @@ def console_command(name: str, kind: ConsoleType = ConsoleType.PV) -> Command:
     only (tools/console/client/main.c: ``interactive``); without one it shows, but is deaf.
     """
     return Command(("xl", "console", "-t", kind.value, name), terminal=True)
+
+
+def both_consoles_command(name: str, spoken: ConsoleType) -> Command:
+    """The same for an HVM domain: both its consoles are heard, *spoken* takes the input."""
+    other = "console/tty" if spoken is ConsoleType.SERIAL else "serial/0/tty"
+    return Command(("sh", "-c", _BOTH, "xl console", other, spoken.value, name), terminal=True)
 
 
 class Toolstack(Protocol):
@@ -159,10 +175,6 @@ class Domain:
     def shutdown(self) -> None:
         """Ask the guest to power off; returns at once."""
         self._xl.shutdown(self.name)
-
-    def console_command(self, kind: ConsoleType = ConsoleType.PV) -> Command:
-        """The command that shows one of its consoles."""
-        return console_command(self.name, kind)
 
     def wait_gone(self, deadline: Deadline) -> None:
         """Wait until there is no such domain; `DeadlineExceeded` with its last state."""

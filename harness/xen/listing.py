@@ -67,8 +67,9 @@ class XenInfo:
     xen_commandline: str
 
 
-# Most serious first. "c" comes with "s"; a domain that is runnable but not on a processor just
-# now shows no letter at all.
+# Most serious first. A domain that is runnable but not on a processor just now shows no letter
+# at all. The fifth letter says why one shut down (shutdown_reason_letters in tools/xl/xl_list.c):
+# "r" reboot, "s" suspend, "c" crash, "w" watchdog, "-" power off.
 _FLAGS = {
     "d": DomainState.DYING,
     "c": DomainState.CRASHED,
@@ -79,7 +80,7 @@ _FLAGS = {
 
 _LINE = re.compile(
     r"(?P<name>.*?)\s+(?P<domid>\d+)\s+(?P<memory>\d+)\s+(?P<vcpus>\d+)\s+"
-    r"(?P<flags>[r-][b-][p-][s-][c-][d-])\s+[\d.]+\s+(?P<uuid>[0-9a-f-]{36}|-)(?:\s|$)"
+    r"(?P<flags>[r-][b-][p-][s-][rscw?-][d-])\s+[\d.]+\s+(?P<uuid>[0-9a-f-]{36}|-)(?:\s|$)"
 )
 
 
@@ -108,7 +109,8 @@ def parse_list(text: str) -> tuple[DomainInfo, ...]:
 
 def parse_state(flags: str) -> DomainState:
     """The state that six letters such as ``-b----`` stand for."""
-    found = (state for letter, state in _FLAGS.items() if letter in flags)
+    states = f"{flags[:4]}{'c' if flags[4] in 'cw' else '-'}{flags[5]}"
+    found = (state for letter, state in _FLAGS.items() if letter in states)
     return next(found, DomainState.RUNNING)
 
 

@@ -76,6 +76,9 @@ def parse_tree(text: str) -> dict[str, str]:
     """The output of ``xenstore-ls -f``: path to value; `LabError` if it is something else."""
     tree = {}
     for line in text.splitlines():
+        if line.startswith("/") and line.endswith(":") and "=" not in line:
+            # Its key went away while the tree was printed (do_ls in tools/xs/xenstore_client.c).
+            continue
         path, separator, value = line.partition(' = "')
         if not (path.startswith("/") and separator and value.endswith('"')):
             msg = f"xenstore-ls -f printed a line that makes no sense: {line[:200]!r}"

@@ -11,10 +11,9 @@ from harness.errors import LabError
 from harness.flight.axes import Boot, Virt
 from harness.flight.build import build_plan
 from harness.flight.model import DOM0_KERNEL, JobSpec
-from harness.job.booting import console_type, domain_config, guest_console, kernel_arguments
+from harness.job.booting import domain_config, guest_console, kernel_arguments, listen_command
 from harness.job.prepared import PreparedImage
 from harness.xen.config import Disk, DomainConfig, Firmware, Vif
-from harness.xen.domain import ConsoleType
 
 TOOLS = {
     "kernel": "/boot/vmlinuz-dom0",
@@ -35,7 +34,7 @@ def config(spec: JobSpec, image: PreparedImage = IMAGE, **tools: str) -> DomainC
         spec,
         name="xf.smoke.0",
         image=image,
-        arguments=kernel_arguments(spec, "xvda3"),
+        arguments=kernel_arguments(spec, image, "xvda3"),
         disks=(Disk(path="/dev/vg0/root"),),
         vif=Vif(mac="00:16:3e:00:00:01", bridge="xenbr0"),
         tools=tools or TOOLS,
@@ -77,13 +76,32 @@ def test_the_hosts_own_kernel(smoke: JobSpec) -> None:
     assert (made.kernel, made.ramdisk) == (TOOLS["kernel"], TOOLS["initrd"])
 
 
-def test_an_hvm_guest_is_heard_on_its_serial_line(smoke: JobSpec) -> None:
+def test_an_hvm_guest_is_heard_on_both_its_consoles(smoke: JobSpec) -> None:
     hvm = replace(smoke, virt=Virt.HVM, kernel_args="quiet")
-    assert (console_type(smoke), console_type(hvm)) == (ConsoleType.PV, ConsoleType.SERIAL)
-    assert (guest_console(smoke), guest_console(hvm)) == ("hvc0", "ttyS0")
-    assert kernel_arguments(hvm, "xvda3") == "root=/dev/xvda3 ro console=ttyS0 quiet"
+    assert kernel_arguments(hvm, IMAGE, "xvda3") == "root=/dev/xvda3 ro console=hvc0 quiet"
     assert 'serial = "pty"' in config(hvm).to_xl()
     assert "serial" not in config(smoke).to_xl()
+    assert listen_command(smoke, IMAGE, "d").argv == ("xl", "console", "-t", "pv", "d")
+    assert listen_command(hvm, IMAGE, "d").argv[-3:] == ("serial/0/tty", "pv", "d")
+
+
+@pytest.mark.parametrize(
+    ("menu", "console"),
+    [
+        ("linux /vmlinuz root=x console=ttyS0,115200 console=hvc0", "hvc0"),
+        ("linux /vmlinuz root=x console=hvc0 console=tty0", "hvc0"),
+        ("linux /vmlinuz root=x console=tty0 console=ttyS0,115200", "ttyS0"),
+        ("linux /vmlinuz root=x quiet", "hvc0"),
+        ("", "hvc0"),
+    ],
+)
+def test_an_image_of_others_may_log_in_elsewhere(smoke: JobSpec, menu: str, console: str) -> None:
+    image = IMAGE.model_copy(update={"menu": menu})
+    hvm = replace(smoke, virt=Virt.HVM, boot=Boot.BIOS)
+    assert guest_console(hvm, image) == console
+    spoken = "pv" if console == "hvc0" else "serial"
+    assert listen_command(hvm, image, "d").argv[-2:] == (spoken, "d")
+    assert guest_console(smoke, image) == "hvc0", "PV guests have no other"
 
 
 def test_what_the_host_or_the_image_lacks_is_the_labs_fault(smoke: JobSpec) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from harness.errors import DeadlineExceeded, LabError
 from harness.wait import Deadline
-from harness.xen.domain import Bounds, Domain, Outcome, Rung
+from harness.xen.domain import Bounds, Domain, Outcome, Rung, console_command
 from harness.xen.listing import DomainInfo, DomainState
 
 NAME = "xf-guest"
@@ -95,7 +95,7 @@ def test_life() -> None:
     domain.shutdown()
     domain.wait_gone(Deadline.after(timedelta(seconds=10), xl))
     assert domain.state() is None
-    assert str(domain.console_command()) == f"xl console -t pv {NAME}"
+    assert str(console_command(NAME)) == f"xl console -t pv {NAME}"
 
 
 def test_wait_gone_says_what_it_saw_last() -> None:

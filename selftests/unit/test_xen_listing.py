@@ -47,11 +47,16 @@ def test_table(name: str, state: DomainState) -> None:
         ("-bp---", DomainState.PAUSED),
         ("---s--", DomainState.SHUTDOWN),
         ("---sc-", DomainState.CRASHED),
+        ("---sw-", DomainState.CRASHED),
+        ("--psr-", DomainState.SHUTDOWN),
+        ("---sr-", DomainState.SHUTDOWN),
         ("--ps-d", DomainState.DYING),
     ],
 )
 def test_states(flags: str, state: DomainState) -> None:
     assert parse_state(flags) is state
+    line = f"xf-guest 5 512 1 {flags} 59.7 c5219dc8-bb9f-446b-875f-fc4f2bcbcc5c 1 -"
+    assert [info.state for info in parse_list(f"Name ID\n{line}\n")] == [state]
 
 
 def test_domain_that_is_nearly_gone_and_a_long_name() -> None:

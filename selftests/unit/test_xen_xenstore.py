@@ -67,6 +67,10 @@ def test_lines_that_make_no_sense(line: str) -> None:
         parse_tree(f'/x = "1"\n{line}\n')
 
 
+def test_a_key_that_went_away_meanwhile_is_no_trouble() -> None:
+    assert parse_tree('/x = "1"\n/local/domain/0/backend/vkbd:\n') == {"/x": "1"}
+
+
 def test_unescape_leaves_plain_text_alone() -> None:
     assert unescape("/dev/xenflight/x-y_z 1:2") == "/dev/xenflight/x-y_z 1:2"
 
