@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from harness.errors import UsageError
 from harness.flight.model import HostSpec
 from harness.mirror.mirror import Mirror
-from harness.mirror.proxy import AptCache, Running
+from harness.mirror.proxy import LOOPBACK, AptCache, Running
 
 CONTROLLER_OF_TESTBOX = "10.0.2.2"
 """The controller's loopback, seen from inside a testbox: QEMU's user network (-netdev user)."""
@@ -25,3 +25,11 @@ def mirror_for_host(spec: HostSpec, mirror: Mirror, cache: AptCache, running: Ru
         msg = f"the mirror {mirror.main} is on this machine's loopback: {spec.name} can't reach it"
         raise UsageError(msg, hint="name it in the flight as that host sees it: `mirror: URL`")
     return mirror.main
+
+
+def as_controller(url: str) -> str:
+    """What `mirror_for_host` gave for a host, as the controller itself reaches it."""
+    parts = urlsplit(url)
+    if parts.hostname != CONTROLLER_OF_TESTBOX:
+        return url
+    return parts._replace(netloc=f"{LOOPBACK}:{parts.port or 80}").geturl()

@@ -22,14 +22,20 @@ OnLine = Callable[[str], None]
 def follow(stream: Stream, log: Path, deadline: Deadline, on_line: OnLine | None = None) -> None:
     """Write all that *stream* says to the end of *log* until it ends; then close it.
 
-    *on_line* gets each line without its control characters; what it raises ends the following.
+    *on_line* gets each line without its control characters, and what stands on an unfinished one
+    when there is a pause (a question, perhaps); what it raises ends the following.
     `DeadlineExceeded`, with the last line, when the stream has not ended in time. `LabError` when
     the log cannot be written.
     """
     rest = b""
     try:
         with log.open("ab", buffering=0) as file:
-            while (chunk := _next(stream, deadline, log)) != b"":
+            while (chunk := stream.read(_CHUNK, _READ)) != b"":
+                # One that never stops talking must end, too.
+                _check(deadline, log)
+                if chunk is None:
+                    _tell([rest], on_line)
+                    continue
                 file.write(chunk)
                 *lines, rest = re.split(rb"[\r\n]+", rest + chunk)
                 _tell(lines, on_line)
@@ -39,15 +45,6 @@ def follow(stream: Stream, log: Path, deadline: Deadline, on_line: OnLine | None
         raise LabError(msg) from error
     finally:
         stream.close()
-
-
-def _next(stream: Stream, deadline: Deadline, log: Path) -> bytes:
-    while (chunk := stream.read(_CHUNK, _READ)) is None:
-        _check(deadline, log)
-    if chunk:
-        # One that never stops talking must end, too.
-        _check(deadline, log)
-    return chunk
 
 
 def _check(deadline: Deadline, log: Path) -> None:

@@ -14,19 +14,17 @@ from harness.build.dom0 import require_files, require_free_names, running_kernel
 from harness.build.domain_file import devices
 from harness.build.model import FAILURE_CLASS, PHASE, BuildRequest, BuiltDisks
 from harness.build.output import last_lines
-from harness.build.remove import remove_built
+from harness.build.remove import clean_up_after
 from harness.build.sandbox import Outcome, Sandbox
 from harness.build.verdict import verdict
 from harness.build.xentools import DISTRIBUTIONS, PROGRAM, Call, Place, plan_call, without_pygrub
 from harness.dists.table import TABLE
-from harness.errors import GuestFailure, HostLost, LabError, XenflightError
+from harness.errors import GuestFailure, LabError, XenflightError
 from harness.flight.axes import Boot
 from harness.host.names import built_volumes
 from harness.remote.command import Command
 from harness.storage.names import scratch_tags
-from harness.wait import Deadline
 
-REMOVE_TIMEOUT = timedelta(minutes=3)
 _TIMEOUT = timedelta(minutes=1)
 _INTERFACE = "eth0"
 """What its hook writes into /etc/network/interfaces, whatever the guest will call its own."""
@@ -54,10 +52,8 @@ def xen_create_image(request: BuildRequest) -> BuiltDisks:
     sandbox = Sandbox(host=host, run=request.run, hostname=request.hostname)
     try:
         return _build(request, call, sandbox)
-    except HostLost:
-        raise
     except BaseException as error:
-        _clean_up(request, error)
+        clean_up_after(request, error)
         raise
 
 
@@ -162,17 +158,6 @@ def _with_mounts(error: XenflightError, outcome: Outcome) -> XenflightError:
         error.args = (f"{error.message}; its mount was left behind on {left} and was removed",)
         error.message = error.args[0]
     return error
-
-
-def _clean_up(request: BuildRequest, cause: BaseException) -> None:
-    """Remove what there is; a failure of that is told in the log, and the sweep tries again."""
-    timeout = request.host.stretched(REMOVE_TIMEOUT)
-    try:
-        remove_built(request.host, request.run, request.hostname, Deadline.after(timeout))
-    except LabError as error:
-        if isinstance(cause, XenflightError):
-            cause.message += f"; and then {error}"
-            cause.args = (cause.message,)
 
 
 def _note(request: BuildRequest, text: str) -> None:

@@ -25,7 +25,7 @@ def test_all_is_written_as_it_came_and_lines_are_told(tmp_path: Path) -> None:
     log, lines = tmp_path / "log", list[str]()
     stream = FakeStream(deque([b"one\r\ntw", None, b"o\n\x1b[1mthree\x1b[0m\n10%\r20%\rend"]))
     follow(stream, log, Deadline.after(MINUTE), lines.append)
-    assert lines == ["one", "two", "three", "10%", "20%", "end"]
+    assert lines == ["one", "tw", "two", "three", "10%", "20%", "end"], "a pause tells, too"
     assert log.read_bytes() == b"one\r\ntwo\n\x1b[1mthree\x1b[0m\n10%\r20%\rend"
     assert last_lines(log, 2) == "20%\nend"
     assert stream.closed
