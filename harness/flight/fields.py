@@ -195,7 +195,8 @@ def unique(values: list[T]) -> list[T]:
         raise ValueError(msg)
     for position, value in enumerate(values):
         if value in values[:position]:
-            msg = f"{str(value)!r} stands in the list twice"
+            word = "none" if value is None else str(value)
+            msg = f"{word!r} stands in the list twice"
             raise ValueError(msg)
     return values
 
@@ -217,6 +218,15 @@ class _OneOrList:
 
 _SIZE_SCHEMA = WithJsonSchema(
     {"anyOf": [{"type": "string", "pattern": _SIZE_PATTERN}, {"type": "integer"}]}
+)
+_SWAP_SCHEMA = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "pattern": _SIZE_PATTERN},
+            {"const": "none"},
+            {"type": "integer"},
+        ]
+    }
 )
 _DURATION_SCHEMA = WithJsonSchema(
     {"anyOf": [{"type": "string", "pattern": _DURATION_PATTERN}, {"type": "number"}]}
@@ -246,7 +256,7 @@ Package = Annotated[str, AfterValidator(_matches(_PACKAGE, 200, "the name of a D
 Memory = Annotated[Size, PlainValidator(_size("64M", "1T")), _SIZE_SCHEMA]
 Disk = Annotated[Size, PlainValidator(_size("512M", "16T")), _SIZE_SCHEMA]
 ExtraDisk = Annotated[Size, PlainValidator(_size("1M", "16T")), _SIZE_SCHEMA]
-Swap = Annotated[Size | None, PlainValidator(_swap), _SIZE_SCHEMA]
+Swap = Annotated[Size | None, PlainValidator(_swap), _SWAP_SCHEMA]
 Duration = Annotated[timedelta, BeforeValidator(_duration), _DURATION_SCHEMA]
 PhaseName = Annotated[
     str, AfterValidator(_phase), WithJsonSchema({"type": "string", "enum": list(PHASES)})
