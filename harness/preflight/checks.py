@@ -55,8 +55,21 @@ def kernel_found(case: Case) -> Iterator[Evidence]:
         yield bad(f"{kernel.path}: {kernel.problem}")
     else:
         yield good(f"{kernel.path} is a whole kernel, {kernel.release or 'of unknown version'}")
+    if case.boot is Boot.DIRECT:
+        yield from _given_to_xen(case)
     if initrd is not None and not initrd.readable:
         yield doubt(f"what is in {initrd.path} is not known: {initrd.problem}")
+
+
+def _given_to_xen(case: Case) -> Iterator[Evidence]:
+    """The harness takes both files out of the root file system (`harness.guest.kernel_files`)."""
+    kernel, initrd, root = case.choice.kernel, case.choice.initrd, case.report.root
+    if root is None or kernel is None:
+        return
+    if initrd is None:
+        yield doubt("there is no initramfs, and the harness boots no kernel directly without one")
+    elif {kernel.partition, initrd.partition} != {root.partition}:
+        yield doubt("its kernel is not in the root file system, where the harness takes it from")
 
 
 def kernel_pv(case: Case) -> Iterator[Evidence]:
