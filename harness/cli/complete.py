@@ -19,7 +19,7 @@ def flights(incomplete: str) -> list[str]:
 
 
 def jobs(context: typer.Context, incomplete: str) -> list[str]:
-    """Names of the jobs of the flight that stands on the line."""
+    """Names of the jobs that can run, of the flight that stands on the line."""
     from harness.flight.find import resolve_flight
     from harness.flight.loader import load_flight
 
@@ -30,7 +30,7 @@ def jobs(context: typer.Context, incomplete: str) -> list[str]:
         flight = load_flight(resolve_flight(name))
     except XenflightError:
         return []
-    return [job.name for job in flight.jobs if job.name.startswith(incomplete)]
+    return [j.name for j in flight.jobs if not j.skip and j.name.startswith(incomplete)]
 
 
 def hosts(incomplete: str) -> list[str]:

@@ -103,14 +103,18 @@ class _Expansion:
             return iter(())
         if not striped:
             return product(self._axes)
-        return stripe(self._axes, striped, self._possible())
+        matter = self._matter()
+        return stripe(self._axes, striped, self._possible(matter), matter)
 
-    def _possible(self) -> Callable[[AxisValues], bool]:
-        """Whether a cell can run. Many cells differ only in what no rule looks at."""
+    def _matter(self) -> frozenset[str]:
+        """The axes on which it can depend whether a cell runs: what rules and conditions see."""
         changes = (*self._overrides, *self._excludes)
         seen = {name for change in changes for name in change.where.wanted}
-        seen |= {*REQUIRED_AXES, "builder", "kernel", "layout", "disk_format"}
-        keys = [axis for axis in self._axes if axis in seen]
+        return frozenset({*seen, *REQUIRED_AXES, "builder", "kernel", "layout", "disk_format"})
+
+    def _possible(self, matter: frozenset[str]) -> Callable[[AxisValues], bool]:
+        """Whether a cell can run. Many cells differ only in what does not matter."""
+        keys = [axis for axis in self._axes if axis in matter]
         known: dict[tuple[object, ...], bool] = {}
 
         def possible(values: AxisValues) -> bool:

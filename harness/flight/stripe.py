@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 Cell = dict[str, object]
 """A value for each axis, by its name."""
@@ -33,6 +33,7 @@ def stripe(
     axes: Mapping[str, Sequence[object]],
     striped: Sequence[str],
     possible: Callable[[Cell], bool],
+    matter: Collection[str] | None = None,
 ) -> Iterator[Cell]:
     """The cells of *axes*, of which those named in *striped* are spread.
 
@@ -46,8 +47,10 @@ def stripe(
        reason.
 
     Only cells that are possible count as use. The same input always gives the same cells.
+    *matter* are the axes that *possible* looks at, all if not given: with the others there is
+    no second best to try.
     """
-    spread = _Spread({axis: axes[axis] for axis in striped})
+    spread = _Spread({axis: axes[axis] for axis in striped}, axes if matter is None else matter)
     base = list(product({axis: values for axis, values in axes.items() if axis not in striped}))
     shown: set[tuple[str, object]] = set()
     for cell in _rounds(base, spread, possible):
@@ -90,8 +93,9 @@ def _second_rounds(
 class _Spread:
     """What has been used, and with what."""
 
-    def __init__(self, axes: Mapping[str, Sequence[object]]) -> None:
+    def __init__(self, axes: Mapping[str, Sequence[object]], matter: Collection[str]) -> None:
         self._axes = axes
+        self._matter = frozenset(matter)
         self._uses: Counter[tuple[str, object]] = Counter()
         self._met: _Met = set()
 
@@ -113,7 +117,9 @@ class _Spread:
             yield cell
             return
         axis, *rest = open_axes
-        for value in self._ranked(axis, cell):
+        values = self._ranked(axis, cell)
+        # A value without any use is always ranked first, so this hides none from later rounds.
+        for value in values if self._matter.intersection(open_axes) else values[:1]:
             yield from self._completed({**cell, axis: value}, rest)
 
     def _ranked(self, axis: str, cell: Cell) -> list[object]:

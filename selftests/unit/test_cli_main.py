@@ -329,6 +329,8 @@ def test_the_module_runs_and_its_exit_code_is_mains() -> None:
         ("xenflight plan sm", ["smoke"]),
         ("xenflight plan must-fail --only boot-bookworm-amd64-pv-direct-w", [f"{JOB}-wrong-root"]),
         ("xenflight run --only b", [JOB]),
+        ("xenflight run matrix --only boot-sid-i386-pv-u", []),
+        ("xenflight run matrix --only boot-sid-i386-pv-py", ["boot-sid-i386-pv-pygrub"]),
         ("xenflight plan --host testbox-", ["testbox-trixie"]),
         ("xenflight plan nothing-such --only b", []),
     ],

@@ -160,6 +160,27 @@ def test_stripes_meet_every_value_of_the_others_and_of_each_other() -> None:
     assert len({(cell["c"], cell["d"]) for cell in cells}) == 4
 
 
+NAMES = "abcd"
+
+
+@given(
+    st.fixed_dictionaries({name: st.integers(1, 4) for name in NAMES}),
+    st.permutations(NAMES),
+    st.integers(1, 4),
+    st.sets(st.tuples(st.integers(0, 3), st.integers(0, 3)), max_size=6),
+)
+def test_what_does_not_matter_need_not_be_tried(
+    sizes: dict[str, int], order: list[str], many: int, bad: set[tuple[int, int]]
+) -> None:
+    axes = {name: range(size) for name, size in sizes.items()}
+
+    def possible(cell: dict[str, object]) -> bool:
+        return (cell["a"], cell["c"]) not in bad
+
+    striped = order[:many]
+    assert list(stripe(axes, striped, possible, "ac")) == list(stripe(axes, striped, possible))
+
+
 def test_more_values_than_cells_go_round_again() -> None:
     cells = list(stripe({"a": "01", "b": "vwxyz"}, ["b"], lambda cell: True))
     assert ["".join(map(str, cell.values())) for cell in cells] == ["0v", "1w", "0x", "1y", "0z"]
