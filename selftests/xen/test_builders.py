@@ -112,7 +112,7 @@ def test_one_that_installs_nothing_is_found_out(host: XenHost, tmp_path: Path) -
     before it unmounts (xen-create-image, ``END``), and so whenever debootstrap fails.
     """
     job = replace(JOB, builder_options=(("install", "0"),))
-    with pytest.raises(GuestFailure, match="left behind on /tmp/.* and was removed") as caught:
+    with pytest.raises(GuestFailure, match=r"left behind on /tmp/.* and was removed") as caught:
         xen_create_image(request(host, tmp_path, job))
     assert caught.value.failure_class == "image-build-failed"
     said = (tmp_path / "build.log").read_text()
