@@ -21,7 +21,18 @@ from harness import __version__
 from harness.errors import UsageError, XenflightError
 from harness.status import EXIT_BUG, EXIT_CODES, EXIT_USAGE, Status
 
-VERB_MODULES = ("run", "flight", "grid", "image", "reap", "testbox", "bench", "selftest")
+VERB_MODULES = (
+    "run",
+    "flight",
+    "grid",
+    "image",
+    "images",
+    "mirror",
+    "reap",
+    "testbox",
+    "bench",
+    "selftest",
+)
 """Modules of this package that register verbs, in the order of the help."""
 
 _EXIT_PIPE = 141

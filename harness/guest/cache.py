@@ -5,17 +5,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from harness.cache import Busy, exclusive
 from harness.errors import LabError
 from harness.guest.manifest import DamagedImage, Manifest, load
 
 IMAGE = "root.img"
 MANIFEST = "manifest.json"
-_LOCK_TIMEOUT = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +27,19 @@ class Image:
     def path(self) -> Path:
         """The sparse raw ext4 file system."""
         return self.directory / IMAGE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What the cache has under one key."""
+
+    directory: Path
+    image: Image | None
+    """None when it is damaged; the next who needs it builds it anew."""
+    problem: str
+    disk: int
+    """Bytes that it takes on the disk; holes take none."""
+    last_use: datetime
 
 
 Build = Callable[[Path], None]
@@ -55,48 +66,51 @@ class ImageCache:
         """The image of that key; if several processes need it, one builds and the others wait.
 
         A build happens beside its final place and is renamed when it is whole. What a killed
-        build or a damaged image left is removed first. *waiting* is called once before a wait.
+        build or a damaged image left is removed first. *waiting* is called while another one
+        builds, and may raise to give up.
         """
         found = self.get(key)
         if not found:
-            self.root.mkdir(parents=True, exist_ok=True)
-            lock = self._acquire(key, waiting)
-            try:
+            with exclusive(self._lock(key), what=f"building image {key}", waiting=waiting):
                 found = self.get(key) or self._build(key, build)
-            finally:
-                lock.release()
         (found.directory / MANIFEST).touch()  # when it was last of use: see `prune`
         return found
 
-    def prune(self, keep: int) -> list[str]:
+    def entries(self) -> list[Entry]:
+        """All images, the one that was used last first. Those being built are not among them."""
+        found = [_entry(path) for path in self.root.glob("[!.]*/") if (path / MANIFEST).is_file()]
+        return sorted(found, key=lambda entry: entry.last_use, reverse=True)
+
+    def prune(
+        self, keep: int, *, older_than: timedelta | None = None, dry_run: bool = False
+    ) -> list[str]:
         """Remove all images but the *keep* that were used last; the keys of those removed.
 
-        Every change of the mirror makes new images. One that is being built is left alone.
+        *older_than*: only those that nobody used for so long. *dry_run*: only say which. Every
+        change of the mirror makes new images. One that is being built is left alone.
         """
-        found = [path for path in self.root.glob(f"[!.]*/{MANIFEST}") if path.is_file()]
-        found.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+        before = datetime.now(UTC) - (older_than or timedelta(0))
         removed = []
-        for directory in (path.parent for path in found[keep:]):
-            try:
-                with FileLock(self.root / f".{directory.name}.lock", timeout=0):
-                    self._remove(directory)
-            except Timeout:
+        for entry in self.entries()[keep:]:
+            if older_than is not None and entry.last_use > before:
                 continue
-            removed.append(directory.name)
+            if not dry_run and not self._drop(entry):
+                continue
+            removed.append(entry.directory.name)
         return removed
 
-    def _acquire(self, key: str, waiting: Callable[[], None]) -> FileLock:
-        lock = FileLock(self.root / f".{key}.lock")
+    def _drop(self, entry: Entry) -> bool:
+        key = entry.directory.name
         try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            waiting()
-            try:
-                lock.acquire(timeout=_LOCK_TIMEOUT.total_seconds())
-            except Timeout as error:
-                msg = f"another process has been building image {key} for {_LOCK_TIMEOUT}"
-                raise LabError(msg) from error
-        return lock
+            nobody = timedelta(0)
+            with exclusive(self._lock(key), what=f"image {key}", timeout=nobody):
+                self._remove(entry.directory)
+        except Busy:
+            return False
+        return True
+
+    def _lock(self, key: str) -> Path:
+        return self.root / f".{key}.lock"
 
     def _build(self, key: str, build: Build) -> Image:
         final = self.root / key
@@ -122,6 +136,22 @@ class ImageCache:
 def _beside(key: str) -> str:
     """How the names of unfinished images begin."""
     return f".{key}.building-"
+
+
+def _entry(directory: Path) -> Entry:
+    image, problem = None, ""
+    try:
+        image = check_image(directory)
+    except (DamagedImage, FileNotFoundError) as error:
+        problem = str(error)
+    files = [path for path in directory.rglob("*") if path.is_file()]
+    return Entry(
+        directory=directory,
+        image=image,
+        problem=problem,
+        disk=sum(path.lstat().st_blocks * 512 for path in files),
+        last_use=datetime.fromtimestamp((directory / MANIFEST).stat().st_mtime, UTC),
+    )
 
 
 def check_image(directory: Path) -> Image:

@@ -37,11 +37,14 @@ class FakeMirror:
         valid_until: datetime | None = None,
         packages: bytes = b"Package: hello\n",
         listed_size: int | None = None,
-        arch: str = "amd64",
+        arches: tuple[str, ...] = ("amd64",),
+        by_hash: bool = False,
     ) -> None:
-        """Serve one pocket; *listed_size* makes its Release file lie about the index."""
+        """Serve one pocket; *listed_size* makes its Release file lie about its indexes.
+
+        *by_hash*: they are also there under their hashes.
+        """
         archive = "/debian-security" if suite.endswith("-security") else "/debian"
-        index = f"main/binary-{arch}/Packages.xz"
         lines = [
             "-----BEGIN PGP SIGNED MESSAGE-----",
             "Hash: SHA256",
@@ -52,11 +55,22 @@ class FakeMirror:
         ]
         if valid_until:
             lines.append(f"Valid-Until: {format_datetime(valid_until.astimezone(UTC))}")
-        size = len(packages) if listed_size is None else listed_size
-        lines += ["SHA256:", f" {hashlib.sha256(packages).hexdigest()} {size:>8} {index}"]
+        if by_hash:
+            lines.append("Acquire-By-Hash: yes")
+        size, digest = len(packages), hashlib.sha256(packages).hexdigest()
+        listed = size if listed_size is None else listed_size
+        below = [f"main/binary-{arch}" for arch in arches]
+        lines += ["SHA256:", *(f" {digest} {listed:>8} {path}/Packages.xz" for path in below)]
         lines += ["-----BEGIN PGP SIGNATURE-----", "", "none", "-----END PGP SIGNATURE-----", ""]
         self.files[f"{archive}/dists/{suite}/InRelease"] = "\n".join(lines).encode()
-        self.files[f"{archive}/dists/{suite}/{index}"] = packages
+        for path in below:
+            self.files[f"{archive}/dists/{suite}/{path}/Packages.xz"] = packages
+            if by_hash:
+                self.files[f"{archive}/dists/{suite}/{path}/by-hash/SHA256/{digest}"] = packages
+
+
+def unsigned(raw: bytes, what: str, *, accept_expired: bool) -> None:
+    """A `harness.mirror.signature.Verify` for pockets of a `FakeMirror`: nobody signed them."""
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from harness.errors import LabError
 from harness.mirror.mirror import Mirror, machine_mirror
 from harness.mirror.probe import MirrorSnapshot, probe_mirror
 from harness.mirror.proxy import LOOPBACK, AptCache, Running, Spawner
+from harness.mirror.signature import Verify, check_signature
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +22,7 @@ class OpenMirror:
     running: Running
     arches: tuple[str, ...]
     accept_expired: bool
+    verify: Verify = check_signature
 
     @property
     def suite(self) -> str:
@@ -43,6 +45,7 @@ class OpenMirror:
                 arches=self.arches,
                 accept_expired=self.accept_expired,
                 omit=self.snapshot.omitted,
+                verify=self.verify,
             )
         except LabError as now:
             msg = f"the mirror {self.mirror.main} failed in the middle: {now}; then {error.message}"
@@ -66,6 +69,7 @@ def open_mirror(
     arches: Iterable[str] = ("amd64",),
     accept_expired: bool = False,
     omit: Iterable[str] = (),
+    verify: Verify = check_signature,
 ) -> OpenMirror:
     """Find the mirror (*url*, or the machine's own), probe *suite* there, start the cache.
 
@@ -74,7 +78,7 @@ def open_mirror(
     mirror = find_mirror(url)
     wanted = tuple(arches)
     snapshot = probe_mirror(
-        mirror, suite, arches=wanted, accept_expired=accept_expired, omit=tuple(omit)
+        mirror, suite, arches=wanted, accept_expired=accept_expired, omit=omit, verify=verify
     )
     cache = AptCache(mirror, spawner)
     return OpenMirror(
@@ -84,4 +88,5 @@ def open_mirror(
         running=cache.ensure(),
         arches=wanted,
         accept_expired=accept_expired,
+        verify=verify,
     )

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 
-from harness.errors import LabError
-from harness.mirror.mirror import Mirror, PocketRef
-from harness.mirror.release import Release, fetch, fetch_release
+from harness.mirror.inspect import PocketReport, Trouble, inspect_pocket
+from harness.mirror.mirror import Mirror
+from harness.mirror.signature import Verify, check_signature
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,41 +62,37 @@ def probe_mirror(
     accept_expired: bool = False,
     omit: Iterable[str] = (),
     now: datetime | None = None,
+    verify: Verify = check_signature,
 ) -> MirrorSnapshot:
     """Look at every pocket of *suite*, less those to *omit*, and at its packages for *arches*.
 
-    `LabError` at the first that is unreachable, expired (unless *accept_expired*) or not
-    consistent with its own Release file. `UsageError` for a wrong *omit*.
+    `LabError` at the first that is unreachable, not signed by whom we trust, expired (unless
+    *accept_expired*) or not consistent with its own Release file. `UsageError` for a wrong *omit*.
     """
     left_out = tuple(sorted(set(omit)))
-    wanted = tuple(arches)
-    pockets = tuple(
-        probe_pocket(ref, arches=wanted, accept_expired=accept_expired, now=now)
-        for ref in mirror.pockets(suite, left_out)
+    refs = mirror.pockets(suite, left_out)
+    look = partial(
+        inspect_pocket,
+        arches=tuple(arches),
+        accept_expired=accept_expired,
+        now=now,
+        verify=verify,
     )
+    with ThreadPoolExecutor(len(refs), thread_name_prefix="mirror-pocket") as pool:
+        reports = tuple(pool.map(look, refs))
+    pockets = tuple(_sound(report, accept_expired=accept_expired) for report in reports)
     return MirrorSnapshot(pockets=pockets, omitted=left_out)
 
 
-def probe_pocket(
-    ref: PocketRef,
-    *,
-    arches: Iterable[str] = ("amd64",),
-    accept_expired: bool = False,
-    now: datetime | None = None,
-) -> Pocket:
-    """Look at one pocket; see `probe_mirror` for what is wrong with one."""
-    release = fetch_release(ref.dists_url)
-    where = f"pocket {ref.name!r} ({ref.suite})"
-    _check_identity(ref, release, where)
-    moment = now or datetime.now(UTC)
-    expired = release.valid_until is not None and release.valid_until < moment
-    if expired and not accept_expired:
-        days = (moment - (release.valid_until or moment)).days
-        msg = f"{where} expired {days} days ago: Valid-Until is {release.valid_until}"
-        hint = "a flight may say `accept_expired: true` under mirror, or omit this pocket"
-        raise LabError(msg, hint=hint)
-    for arch in arches:
-        _check_index(ref, release, arch, where)
+def _sound(report: PocketReport, *, accept_expired: bool) -> Pocket:
+    """The pocket, if all is well with it, or as well as the flight wants it."""
+    expired = False
+    for finding in report.findings:
+        if finding.trouble is not Trouble.EXPIRED or not accept_expired:
+            raise finding.error()
+        expired = True
+    ref, release = report.ref, report.release
+    assert release is not None, "a pocket without a Release file has a finding"
     return Pocket(
         name=ref.name,
         suite=ref.suite,
@@ -106,29 +104,3 @@ def probe_pocket(
         sha256=release.sha256,
         expired=expired,
     )
-
-
-def _check_identity(ref: PocketRef, release: Release, where: str) -> None:
-    if ref.suite not in (release.codename, release.suite):
-        msg = (
-            f"{where} of {ref.uri} is another one: its Release says codename "
-            f"{release.codename!r}, suite {release.suite!r}"
-        )
-        raise LabError(msg)
-
-
-def _check_index(ref: PocketRef, release: Release, arch: str, where: str) -> None:
-    """Compare the package index on the server with what the Release file says of it.
-
-    A size is enough to see a mirror in the middle of its synchronisation; apt checks hashes.
-    """
-    path = f"main/binary-{arch}/Packages.xz"
-    expected = release.sizes.get(path)
-    if expected is None:
-        msg = f"{where} has no packages for {arch}: its Release file does not list {path}"
-        raise LabError(msg)
-    _, size = fetch(f"{ref.dists_url}/{path}", method="HEAD")
-    if size != expected:
-        msg = f"{where} is not consistent: {path} has {size} bytes, its Release says {expected}"
-        hint = "the mirror is probably being synchronised: try again later, or omit this pocket"
-        raise LabError(msg, hint=hint)

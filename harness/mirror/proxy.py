@@ -17,7 +17,7 @@ import random
 import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import islice
@@ -25,9 +25,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from filelock import FileLock, Timeout
-
-from harness.cache import cache_root
+from harness.cache import cache_root, exclusive
 from harness.errors import LabError
 from harness.mirror.mirror import Mirror
 from harness.mirror.release import fetch
@@ -126,18 +124,8 @@ class AptCache:
         security = f"{base}/security" if self.mirror.security else None
         return Mirror(main=f"{base}/main", security=security)
 
-    @contextmanager
-    def _lock(self) -> Iterator[None]:
-        lock = FileLock(self.directory / "lock", timeout=_LOCK_TIMEOUT.total_seconds())
-        try:
-            lock.acquire()
-        except Timeout as error:
-            msg = f"another process has held {lock.lock_file} for {_LOCK_TIMEOUT}"
-            raise LabError(msg) from error
-        try:
-            yield
-        finally:
-            lock.release()
+    def _lock(self) -> AbstractContextManager[None]:
+        return exclusive(self.directory / "lock", what="the package cache", timeout=_LOCK_TIMEOUT)
 
     def _recorded(self) -> Running | None:
         try:
@@ -277,5 +265,6 @@ def _answers(port: int) -> bool:
     try:
         fetch(f"http://{LOOPBACK}:{port}/", timeout=_ANSWER_TIMEOUT)
     except LabError as error:
-        return "406" in error.message
+        # Not just "406": a port may be called so, too.
+        return "answers 406 " in error.message
     return False

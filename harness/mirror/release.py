@@ -1,7 +1,7 @@
 """A pocket's InRelease file: fetched, and read for what the harness needs of it.
 
 The format is Debian's repository format (wiki.debian.org/DebianRepository/Format). Its
-signature is checked by apt when something is built from it, not here.
+signature is the business of `harness.mirror.signature`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from harness.errors import LabError
 
 FETCH_TIMEOUT = timedelta(seconds=30)
+
+
+class NotOnMirror(LabError):
+    """The mirror answers, and says that it has no such file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +38,13 @@ class Release:
     """None for a stable release's main pocket, which does not expire."""
     sizes: Mapping[str, int]
     """Size in bytes of each index, by its path below ``dists/<suite>/``."""
+    hashes: Mapping[str, str]
+    """The SHA-256 of each, in hexadecimal."""
     sha256: str
     """Of the whole InRelease file."""
+    by_hash: bool = False
+    """Whether each index is also there under its hash, where apt looks first: so that the old
+    one and the new one can both be had while the mirror is synchronised."""
 
 
 def fetch(
@@ -52,7 +62,8 @@ def fetch(
     except urllib.error.HTTPError as error:
         error.close()
         msg = f"the mirror answers {error.code} {error.reason} for {url}"
-        raise LabError(msg) from error
+        gone = error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
+        raise (NotOnMirror if gone else LabError)(msg) from error
     except (OSError, http.client.HTTPException) as error:
         cause = getattr(error, "reason", error)
         msg = f"cannot reach the mirror at {url}: {cause}"
@@ -67,15 +78,15 @@ def _opener(url: str) -> urllib.request.OpenerDirector:
 
 
 def fetch_release(dists_url: str) -> Release:
-    """Fetch and read ``<dists_url>/InRelease``; `LabError` when that does not work."""
+    """Fetch and read ``<dists_url>/InRelease``, whoever signed it; `LabError` when that fails."""
     url = f"{dists_url}/InRelease"
     return parse_release(fetch(url)[0], url)
 
 
 def parse_release(raw: bytes, url: str) -> Release:
     """Read an InRelease file; `LabError`, naming *url*, when it is something else."""
-    fields, sizes = _fields(raw.decode("utf-8", errors="replace"))
-    if "Date" not in fields or not sizes:
+    fields, listed = _fields(raw.decode("utf-8", errors="replace"))
+    if "Date" not in fields or not listed:
         # Captive portals and error pages come with status 200.
         msg = f"{url} is not a Release file: it has no Date or no SHA256 list"
         raise LabError(msg)
@@ -86,15 +97,17 @@ def parse_release(raw: bytes, url: str) -> Release:
         origin=fields.get("Origin", ""),
         date=_time(fields["Date"], url),
         valid_until=_time(until, url) if until else None,
-        sizes=sizes,
+        sizes={path: size for path, (size, _) in listed.items()},
+        hashes={path: digest for path, (_, digest) in listed.items()},
         sha256=hashlib.sha256(raw).hexdigest(),
+        by_hash=fields.get("Acquire-By-Hash", "").lower() == "yes",
     )
 
 
-def _fields(text: str) -> tuple[dict[str, str], dict[str, int]]:
-    """The one-line fields, and the sizes in the SHA256 list."""
+def _fields(text: str) -> tuple[dict[str, str], dict[str, tuple[int, str]]]:
+    """The one-line fields, and size and digest of each file in the SHA256 list."""
     fields: dict[str, str] = {}
-    sizes: dict[str, int] = {}
+    listed: dict[str, tuple[int, str]] = {}
     key = ""
     for line in text.splitlines():
         if line.startswith("-----BEGIN PGP SIGNATURE"):
@@ -102,11 +115,11 @@ def _fields(text: str) -> tuple[dict[str, str], dict[str, int]]:
         if line.startswith(" "):
             words = line.split()
             if key == "SHA256" and len(words) == 3 and words[1].isdecimal():
-                sizes[words[2]] = int(words[1])
+                listed[words[2]] = int(words[1]), words[0]
             continue
         key, _, value = line.partition(":")
         fields[key] = value.strip()
-    return fields, sizes
+    return fields, listed
 
 
 def _time(text: str, url: str) -> datetime:

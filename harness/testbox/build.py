@@ -20,9 +20,8 @@ from pathlib import Path
 from harness.cache import content_key
 from harness.errors import LabError
 from harness.guest.mmdebstrap import BuildProgress, in_user_namespace
-from harness.mirror.mirror import machine_mirror, source_line
-from harness.mirror.probe import probe_mirror
-from harness.mirror.proxy import AptCache
+from harness.mirror.mirror import source_line
+from harness.mirror.opening import open_mirror
 from harness.progress import Progress
 from harness.remote.command import Command
 from harness.remote.keys import make_keypair
@@ -61,16 +60,13 @@ def build_image(release: Dom0Release, runner: LocalRunner, progress: Progress, w
     _check_tools()
     began = time.monotonic()
     progress(f"probing the mirror for {release.name}", 0.0)
-    mirror = machine_mirror()
-    snapshot = probe_mirror(mirror, release.name)
-    cache = AptCache(mirror, runner)
-    through = cache.through(cache.ensure())
+    mirror = open_mirror(release.name, runner)
     image = work / "image"
     image.mkdir()
     host_key = make_keypair(work / "ssh_host_ed25519_key")
     user_key = make_keypair(image / "id_ed25519")
     overlays = _overlays(work, user_key)
-    sources = [source_line(pocket) for pocket in through.pockets(release.name)]
+    sources = [source_line(pocket) for pocket in mirror.seen_from().pockets(release.name)]
     _bootstrap(release, runner, progress, work, sources, overlays)
     progress("making the disk", 0.92)
     _extract_boot_files(work / "root.tar", image)
@@ -79,7 +75,7 @@ def build_image(release: Dom0Release, runner: LocalRunner, progress: Progress, w
         "release": release.name,
         "xen": release.xen,
         "packages": _packages(work / "root.tar"),
-        "release_dates": snapshot.dates,
+        "release_dates": mirror.snapshot.dates,
         "host_key": host_key,
         "user_key": user_key,
         "seconds": round(time.monotonic() - began, 1),

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from harness.errors import LabError
-from harness.mirror.fake import FakeMirror, serve_mirror
+from harness.mirror.fake import FakeMirror, serve_mirror, unsigned
 from harness.mirror.mirror import Mirror
+from harness.mirror.opening import OpenMirror
 from harness.mirror.probe import probe_mirror
 from harness.mirror.proxy import PROGRAM, AptCache, Running, free_ports
 from harness.mirror.release import fetch
@@ -54,8 +55,9 @@ def test_a_package_comes_from_the_back_end_once_and_then_from_the_cache(
 
 
 def test_a_mirror_can_be_probed_through_the_cache(cache: AptCache, served: FakeMirror) -> None:
-    seen = probe_mirror(cache.through(cache.ensure()), "bookworm")
-    assert seen.key == probe_mirror(Mirror.from_url(served.url), "bookworm").key
+    seen = probe_mirror(cache.through(cache.ensure()), "bookworm", verify=unsigned)
+    direct = probe_mirror(Mirror.from_url(served.url), "bookworm", verify=unsigned)
+    assert seen.key == direct.key
 
 
 def test_it_is_no_open_proxy(cache: AptCache, served: FakeMirror) -> None:
@@ -122,3 +124,36 @@ def test_a_cache_that_was_killed_is_started_again(cache: AptCache) -> None:
     assert second.pid != first.pid
     assert json.loads(state.read_text())["pid"] == second.pid
     assert isinstance(second, Running)
+
+
+class TestBlame:
+    """A build that failed, and what was behind it."""
+
+    ERROR = LabError("building the bookworm image failed: E: Unable to fetch some archives")
+
+    @pytest.fixture
+    def opened(self, served: FakeMirror, cache: AptCache) -> OpenMirror:
+        mirror = Mirror.from_url(served.url)
+        return OpenMirror(
+            mirror=mirror,
+            snapshot=probe_mirror(mirror, "bookworm", verify=unsigned),
+            cache=cache,
+            running=cache.ensure(),
+            arches=("amd64",),
+            accept_expired=False,
+            verify=unsigned,
+        )
+
+    def test_the_mirror_died(self, served: FakeMirror, opened: OpenMirror) -> None:
+        served.files.clear()
+        found = opened.blame(self.ERROR)
+        assert found.message.startswith(f"the mirror {served.url} failed in the middle: ")
+        assert "404" in found.message
+        assert found.message.endswith(self.ERROR.message)
+
+    def test_the_cache_died(self, opened: OpenMirror, cache: AptCache) -> None:
+        cache.stop()
+        assert "the package cache http://127.0.0.1:" in opened.blame(self.ERROR).message
+
+    def test_neither_did(self, opened: OpenMirror) -> None:
+        assert opened.blame(self.ERROR) is self.ERROR

@@ -6,17 +6,19 @@ import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from harness.errors import LabError, UsageError
-from harness.mirror.fake import FakeMirror, serve_mirror
+from harness.mirror import probe
+from harness.mirror.fake import FakeMirror, serve_mirror, unsigned
 from harness.mirror.mirror import Mirror
-from harness.mirror.probe import probe_mirror
 from harness.mirror.release import parse_release
 
 DATA = Path(__file__).parent.parent / "data" / "mirror"
+probe_mirror = partial(probe.probe_mirror, verify=unsigned)
 NOW = datetime(2026, 8, 2, tzinfo=UTC)
 SUITES = ("bookworm", "bookworm-updates", "bookworm-security")
 
@@ -89,9 +91,51 @@ def test_a_mirror_in_the_middle_of_its_synchronisation_is_broken(served: FakeMir
         probe_mirror(mirror_of(served), "bookworm", now=NOW)
 
 
+def test_packages_of_every_architecture_are_looked_at(served: FakeMirror) -> None:
+    """An i386 guest may have an amd64 kernel."""
+    for suite in SUITES:
+        served.add_pocket(suite, arches=("i386", "amd64"))
+    index = "/debian-security/dists/bookworm-security/main/binary-i386/Packages.xz"
+    served.files[index] += b"newer"
+    assert len(probe_mirror(mirror_of(served), "bookworm", now=NOW).pockets) == 3
+    with pytest.raises(LabError, match=r"'security' .*main/binary-i386/Packages\.xz has 20 bytes"):
+        probe_mirror(mirror_of(served), "bookworm", arches=("i386", "amd64"), now=NOW)
+
+
+def test_an_index_that_is_there_under_its_hash_will_do(served: FakeMirror) -> None:
+    """apt looks there first: so a mirror may have the next one in its place already."""
+    served.add_pocket("bookworm", by_hash=True)
+    index = "/debian/dists/bookworm/main/binary-amd64/Packages.xz"
+    served.files[index] += b"newer"
+    assert len(probe_mirror(mirror_of(served), "bookworm", now=NOW).pockets) == 3
+    for path in [path for path in served.files if "by-hash" in path]:
+        del served.files[path]
+    with pytest.raises(LabError, match="20 bytes, its Release says 15"):
+        probe_mirror(mirror_of(served), "bookworm", now=NOW)
+
+
+def test_an_index_that_the_release_promises_and_nobody_has(served: FakeMirror) -> None:
+    del served.files["/debian/dists/bookworm-updates/main/binary-amd64/Packages.xz"]
+    with pytest.raises(LabError, match=r"'updates' .*Packages\.xz is in its Release, but .* 404"):
+        probe_mirror(mirror_of(served), "bookworm", now=NOW)
+
+
+def test_who_signed_it_is_checked_file_by_file(served: FakeMirror) -> None:
+    def verify(raw: bytes, what: str, *, accept_expired: bool) -> None:
+        if "security" in what:
+            msg = f"{what} is signed by a key that nobody here knows: 0123"
+            raise LabError(msg)
+
+    with pytest.raises(LabError, match=r"pocket 'security' .*InRelease is signed by a key that"):
+        probe.probe_mirror(mirror_of(served), "bookworm", now=NOW, verify=verify)
+
+
 def test_a_pocket_that_is_missing_is_broken(served: FakeMirror) -> None:
-    with pytest.raises(LabError, match="404"):
+    with pytest.raises(LabError, match=r"has no suite 'trixie': .*404 .*a flight may name"):
         probe_mirror(mirror_of(served), "trixie", now=NOW)
+    del served.files["/debian/dists/bookworm-updates/InRelease"]
+    with pytest.raises(LabError, match=r"pocket 'updates' .*not on the mirror.*leave it out"):
+        probe_mirror(mirror_of(served), "bookworm", now=NOW)
 
 
 def test_an_architecture_that_is_missing_is_broken(served: FakeMirror) -> None:
@@ -127,7 +171,7 @@ def test_a_server_that_does_not_speak_http_is_broken() -> None:
         thread = threading.Thread(target=hang_up)
         thread.start()
         with pytest.raises(LabError, match="cannot reach the mirror"):
-            probe_mirror(Mirror(main=url), "bookworm", now=NOW)
+            probe_mirror(Mirror(main=url), "sid", now=NOW)
         thread.join()
 
 
