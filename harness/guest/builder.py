@@ -166,12 +166,7 @@ class ImageBuilder:
         found = manifest.Manifest(
             key=job.key,
             spec=spec.as_json(),
-            mirror={
-                "key": seen.key,
-                "dates": seen.dates,
-                "omitted": list(seen.omitted),
-                "expired": [pocket.name for pocket in seen.pockets if pocket.expired],
-            },
+            mirror=seen.as_json(),
             tools=job.tools,
             packages={words[0]: words[1] for words in versions},
             kernel=kernel,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,10 +11,11 @@ from typing import Protocol
 from harness.build.mirror import mirror_for_host
 from harness.errors import LabError
 from harness.flight.axes import Builder
-from harness.flight.model import HostSpec, MirrorSpec
+from harness.flight.model import HostSpec, ImageSource, MirrorSpec
 from harness.flight.plan import Plan
 from harness.guest.builder import ImageBuilder, Packages
 from harness.guest.cache import Image
+from harness.guest.importer import ensure_import
 from harness.host.golden import GoldenVolume, ensure_golden
 from harness.host.transfer import HotplugTransfer, SshTransfer, Transfer
 from harness.host.xenhost import XenHost
@@ -71,9 +73,9 @@ class ImageMaker:
 
     def build(self, wanted: Wanted, progress: Progress) -> Built:
         """See `Maker.build`."""
-        if wanted.builder is Builder.IMPORT:
-            msg = "images cannot be imported yet"
-            raise LabError(msg)
+        if wanted.source:
+            image, reused = import_image(wanted, wanted.source, self._local, progress)
+            return Built(image=image, reused=reused)
         progress(f"probing the mirror for {wanted.dist}")
         mirror = self._mirrors.get(wanted)
         if wanted.builder in ON_HOST:
@@ -152,6 +154,21 @@ def build_debian(
     return image, not built
 
 
+def import_image(
+    wanted: Wanted, source: ImageSource, local: LocalRunner, progress: Progress
+) -> tuple[Image, bool]:
+    """The image of *source*, and whether it was there already; see `ensure_import`."""
+
+    def importing(text: str, fraction: float | None = None) -> None:
+        progress(f"importing {wanted.name}: {text}", fraction)
+
+    began = time.time_ns()
+    cache = ImageBuilder(local).cache
+    image = ensure_import(source, cache=cache, runner=local, size=wanted.size, progress=importing)
+    # Its sum is taken every time, so that work was done says nothing.
+    return image, image.path.stat().st_ctime_ns < began
+
+
 def transfer_to(host: XenHost, spec: HostSpec, local: LocalRunner) -> Transfer:
     """The fastest way to bring an image to *host*."""
     if spec.testbox:
@@ -190,15 +207,21 @@ def _for_host(found: OpenMirror, spec: HostSpec) -> PreparedMirror:
 
 def _facts(wanted: Wanted, built: Built) -> ImageFacts:
     manifest = built.image.manifest if built.image else None
-    seen = manifest.mirror if manifest else {}
+    spec = manifest.spec if manifest else {}
+    mirror = manifest.mirror if manifest else {}
     if built.mirror and not manifest:
-        seen = {"dates": built.mirror.snapshot.dates}
+        mirror = built.mirror.snapshot.as_json()
     return ImageFacts(
         key=manifest.key if manifest else wanted.name,
         dist=wanted.dist,
         arch=wanted.arch,
         builder=wanted.builder,
+        layout=wanted.layout or None,
+        kernel=spec.get("kernel"),
+        source=wanted.source.location if wanted.source else None,
         reused=built.reused,
-        release_dates=seen.get("dates", {}),
+        release_dates=mirror.get("dates", {}),
+        omitted=tuple(mirror.get("omitted", ())),
+        expired=tuple(mirror.get("expired", ())),
         build_seconds=manifest.build_seconds if manifest else None,
     )

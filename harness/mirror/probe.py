@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from typing import Any
 
 from harness.mirror.inspect import PocketReport, Trouble, inspect_pocket
 from harness.mirror.mirror import Mirror
@@ -52,6 +53,15 @@ class MirrorSnapshot:
     def dates(self) -> dict[str, str]:
         """Pocket name -> date of its Release, for results and reports."""
         return {pocket.name: pocket.date.isoformat() for pocket in self.pockets}
+
+    def as_json(self) -> dict[str, Any]:
+        """For an image's manifest: its key, its dates, and what the flight let pass."""
+        return {
+            "key": self.key,
+            "dates": self.dates,
+            "omitted": list(self.omitted),
+            "expired": [pocket.name for pocket in self.pockets if pocket.expired],
+        }
 
 
 def probe_mirror(

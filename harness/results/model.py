@@ -15,7 +15,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from harness.status import Status
 from harness.steps import PhaseTiming, StepRecord
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Counts up with every change of the classes below, so that an old reader refuses a new file."""
 
 
@@ -133,10 +133,20 @@ class ImageFacts(Record):
     dist: Words
     arch: Words
     builder: Words
+    layout: Words | None = None
+    """``bare`` or ``disk``; None when its builder decides that."""
+    kernel: Words | None = None
+    """The kernel's package."""
+    source: Words | None = None
+    """Where an imported image came from."""
     reused: bool
     """Whether it was there already."""
     release_dates: dict[Words, UtcTime] = Field(default_factory=dict)
     """Date of the mirror's Release file, for each pocket."""
+    omitted: tuple[Words, ...] = ()
+    """Pockets of the mirror that the flight left out."""
+    expired: tuple[Words, ...] = ()
+    """Pockets past their date, which the flight accepted."""
     build_seconds: Seconds | None = None
 
 
@@ -169,7 +179,8 @@ class JobResult(Record):
 class FlightResult(Record):
     """What became of a flight: the whole of ``results.json``."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1, 2] = SCHEMA_VERSION
+    """2: images tell more of themselves. Files of version 1 can be read."""
     flight_id: Words
     flight: Words
     """The flight's name; its file is ``flights/NAME.yaml``."""

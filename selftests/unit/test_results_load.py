@@ -30,9 +30,14 @@ def test_missing(tmp_path: Path) -> None:
 
 
 def test_newer_version(results: Path) -> None:
-    change(results, schema_version=2, jobs="whatever it means by then")
-    with pytest.raises(UsageError, match="newer xenflight: schema 2, and this one reads 1"):
+    change(results, schema_version=3, jobs="whatever it means by then")
+    with pytest.raises(UsageError, match="newer xenflight: schema 3, and this one reads 2"):
         load_results(results)
+
+
+def test_older_version(results: Path) -> None:
+    change(results, schema_version=1)
+    assert load_results(results).schema_version == 1
 
 
 def test_cut_off_file_names_line_and_column(results: Path) -> None:
