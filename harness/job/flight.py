@@ -10,12 +10,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from harness.errors import XenflightError
+from harness.errors import HostLost, LabError, XenflightError
 from harness.flight.axes import Keep
 from harness.flight.model import HostSpec, JobSpec
 from harness.flight.needs import unmet
 from harness.flight.plan import Plan
 from harness.host.capabilities import find_capabilities
+from harness.host.evict import make_room
 from harness.host.facts import host_facts
 from harness.host.lock import HostLock, take_lock
 from harness.host.names import run_directory
@@ -30,6 +31,7 @@ from harness.job.secrets import FlightSecrets
 from harness.progress import Progress
 from harness.remote.command import Command
 from harness.results.recorder import FlightRecorder
+from harness.units import Size
 from harness.wait import Deadline
 
 LOCK_TIMEOUT = timedelta(seconds=30)
@@ -179,7 +181,7 @@ class FlightRun:
         host.runner.run(Command.of("mkdir", "-p", run_directory(run)))
         self._recorder.host_known(host_facts(host, self._plan.host, reached.accel))
         self._reap(host)
-        host.volumes.check()
+        self._check_pool(host)
         found = find_capabilities(host)
         skips = {job.name: why for job in jobs if (why := unmet(job, found.flags, host.name))}
         runnable = [job for job in jobs if job.name not in skips]
@@ -200,3 +202,14 @@ class FlightRun:
         for left in reap_dead(host, alive=[self._plan.flight_id]):
             FlightSecrets.of(left.run).remove()
             self._progress(f"removed what flight {left.run} left behind: {left}")
+
+    def _check_pool(self, host: XenHost) -> None:
+        """`LabError` when there is no room to begin with, also after old images went."""
+        try:
+            host.volumes.check()
+        except HostLost:
+            raise
+        except LabError:
+            if not make_room(host, Size(0), self._progress):
+                raise
+            host.volumes.check()

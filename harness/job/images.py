@@ -16,6 +16,7 @@ from harness.flight.plan import Plan
 from harness.guest.builder import ImageBuilder, Packages
 from harness.guest.cache import Image
 from harness.guest.importer import ensure_import
+from harness.host.evict import make_room, note_use
 from harness.host.golden import GoldenVolume, ensure_golden
 from harness.host.transfer import HotplugTransfer, SshTransfer, Transfer
 from harness.host.xenhost import XenHost
@@ -27,7 +28,9 @@ from harness.progress import Progress
 from harness.remote.local import LocalRunner
 from harness.results.model import ImageFacts
 from harness.results.recorder import FlightRecorder
+from harness.storage.names import golden_name
 from harness.testbox.plug import TestboxPlug
+from harness.units import Size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,11 +94,17 @@ class ImageMaker:
         if built.mirror and not built.image:
             prepared = PreparedImage(mirror=_for_host(built.mirror, self._plan.host))
         if built.image:
-            transfer = transfer_to(host, self._plan.host, self._local)
-            golden = ensure_golden(host, built.image, self._plan.flight_id, transfer, progress)
-            prepared = describe(built.image, golden)
+            prepared = describe(built.image, self._golden(built.image, host, progress))
         self._recorder.image_ready(_facts(wanted, built))
         return prepared
+
+    def _golden(self, image: Image, host: XenHost, progress: Progress) -> GoldenVolume:
+        run, name = self._plan.flight_id, golden_name(image.manifest.key)
+        note_use(host, name, run)
+        if not host.volumes.find(name):
+            make_room(host, Size(image.manifest.data_bytes), progress)
+        transfer = transfer_to(host, self._plan.host, self._local)
+        return ensure_golden(host, image, run, transfer, progress)
 
 
 class _Mirrors:

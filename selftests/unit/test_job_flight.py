@@ -26,9 +26,10 @@ from harness.job.prepared import JobFacts, Prepared
 from harness.job.reach import Reached
 from harness.job.secrets import FlightSecrets
 from harness.progress import Progress
+from harness.remote.fake import Call, Reply
 from harness.results.events import FlightHeader
 from harness.results.recorder import FlightRecorder
-from harness.storage.names import scratch_name, scratch_tags
+from harness.storage.names import golden_name, golden_tags, scratch_name, scratch_tags
 
 FLIGHTS = Path(harness.__file__).parent.parent / "flights"
 
@@ -329,6 +330,25 @@ def test_what_the_host_cannot_run_is_skipped_and_gets_no_image(bench: Bench) -> 
     assert "runs no PVH guests" in bench.prepared.skips[pvh.name]
     assert bench.images.begun == [job.name for job in rest]
     run.close()
+
+
+class FullHost(FakeHost):
+    """Its pool is full of what can be removed."""
+
+    def _lvremove(self, call: Call) -> Reply:
+        self.data_percent = "7.00"
+        return super()._lvremove(call)
+
+
+def test_a_pool_that_is_too_full_is_emptied_of_old_images_first(bench: Bench) -> None:
+    name = golden_name("a" * 16)
+    bench.fake = FullHost(name="testbox", volumes={name: set(golden_tags("a" * 16))})
+    bench.fake.data_percent = "97.00"
+    bench.fake.runner.on("golden-uses|^rm -rf ")
+    bench.run.prepare()
+    assert bench.prepared.broken == ""
+    assert any(text.startswith(f"removed {name}") for text in bench.said)
+    bench.run.close()
 
 
 def test_where_every_job_is_skipped_by_rule_no_host_is_touched(bench: Bench) -> None:
