@@ -18,6 +18,8 @@ EFI_SYSTEM_MBR = "ef"
 EXTENDED = frozenset({"5", "f", "85"})
 """MBR types of a partition that holds others."""
 
+_PROTECTIVE = "ee"
+
 _SECTOR = 512
 _CODE = 440
 # GRUB's boot.S: the word at the start of its messages, and the sector of its core.
@@ -39,6 +41,10 @@ def read_disk(image: RawImage, runner: Runner) -> Disk:
         for entry in table.get("partitions", ())
         if entry["size"] > 0
     )
+    if table["label"] == "dos" and [part.kind.lower() for part in parts] == [_PROTECTIVE]:
+        # Only what protects a GPT from old programs is left of it.
+        damage = "its GPT is damaged, or names more than there is: is the image cut short?"
+        return Disk(table="gpt", partitions=(), damage=damage, boot_code=code, core=core)
     if not parts and (fs := _file_system(image, 0, image.size, runner)):
         # A boot sector looks like an empty table: FAT's does.
         parts = (Partition(number=0, start=0, size=image.size, fs=fs),)

@@ -41,6 +41,8 @@ _OPTIONS = {
 }
 INTERESTING = frozenset(_OPTIONS)
 """Drivers without which a guest may not find its root."""
+_SURE = frozenset({"gzip", "bzip2", "xz"})
+"""Compressions whose end is told by the data itself."""
 _DRIVERS = {"y": Driver.BUILTIN, "m": Driver.MODULE}
 
 
@@ -130,7 +132,7 @@ def _no_kernel(data: bytes) -> str:
     start, length = _payload_place(data)
     # The kernel's own size, in units of 16 bytes, without its setup part.
     (paragraphs,) = struct.unpack_from("<I", data, 0x1F4)
-    whole = max(start + length, _setup_bytes(data) + paragraphs * 16)
+    whole = max(start + length, _setup_bytes(data) + (paragraphs - 1) * 16)
     if len(data) < whole:
         return f"it is cut short: {len(data)} bytes of {whole}"
     return ""
@@ -171,8 +173,8 @@ def _payload(data: bytes, image: RawImage, runner: Runner) -> _Payload:
         plain, whole = decompress(packed, kind, runner, image.directory)
     except NoProgram:
         return _Payload(compression=kind)
-    # LZ4 and zstd complain of the size that stands after the data: it may still be whole.
-    if not whole and len(plain) < _stated_size(packed):
+    # The programs complain of the size that stands after the data, which may still be whole.
+    if not whole and (kind in _SURE or len(plain) < _stated_size(packed)):
         return _Payload(compression=kind, problem=f"its {kind} payload is damaged")
     return _notes_of(plain, kind)
 

@@ -10,6 +10,7 @@ import gzip
 import json
 import lzma
 import shutil
+import struct
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -126,6 +127,7 @@ def unpacked(
         _check_raw(inner, path)
         return inner, packed, kind
     progress(f"converting the image from {kind}", None)
+    _check_whole(inner, kind, path, runner)
     _convert(inner, target, kind, path, runner)
     return target, packed, kind
 
@@ -239,6 +241,36 @@ def _check_raw(inner: Path, path: Path) -> None:
     if what:
         msg = f"{path} {what}"
         raise UsageError(msg, hint="give a raw, qcow2, vmdk, vdi or vhd image, packed or not")
+
+
+def _check_whole(inner: Path, kind: str, path: Path, runner: Runner) -> None:
+    """`UsageError` when it is cut short or damaged: converting takes what is missing for zeros."""
+    if kind == "vdi" and _vdi_is_cut(inner):
+        msg = f"{path} is cut short: it names more blocks than it has"
+        raise UsageError(msg)
+    command = ("qemu-img", "check", "-f", kind, "--output=json", inner)
+    result = look(runner, *command, check=False, timeout=_UNPACK_TIMEOUT)
+    if result.exit_status == _NO_CHECK:
+        return
+    if result.exit_status not in {0, _ONLY_LEAKS}:
+        said = (result.stderr.strip().splitlines() or ["its tables are damaged"])[0]
+        said = said.removeprefix("qemu-img: ").replace(str(inner), path.name)
+        msg = f"{path} is damaged or cut short: {said}"
+        raise UsageError(msg)
+
+
+def _vdi_is_cut(inner: Path) -> bool:
+    """qemu-img does not look (VirtualBox, VDICore.h: where the blocks begin, how big, how many)."""
+    with inner.open("rb") as file:
+        head = file.read(_SECTOR)
+    (begin,) = struct.unpack_from("<I", head, 0x158)
+    (block,) = struct.unpack_from("<I", head, 0x178)
+    (count,) = struct.unpack_from("<I", head, 0x184)
+    return bool(begin + block * count > _size_of(inner))
+
+
+# qemu-img(1), check.
+_NO_CHECK, _ONLY_LEAKS = 63, 3
 
 
 def _convert(inner: Path, target: Path, kind: str, path: Path, runner: Runner) -> None:

@@ -53,9 +53,58 @@ class PygrubEntry:
 
 @dataclass(kw_only=True)
 class _Menu:
+    """A menu, read line by line."""
+
     entries: list[PygrubEntry] = field(default_factory=list)
     default: int = 0
     timeout: str = "-1"
+    _open: PygrubEntry | None = None
+    _in_function: bool = False
+    _level: int = 0
+
+    def line(self, line: str) -> None:
+        """Take one that is neither empty nor a comment."""
+        if line.startswith("function"):
+            self._in_function = True
+        elif self._in_function:
+            self._in_function = not line.startswith("}")
+        elif match := _ENTRY.match(line):
+            self.ended("a menuentry stands inside another")
+            self._open = PygrubEntry(title=match[1])
+        elif line.startswith("submenu"):
+            self._level += 1
+        elif line.startswith("}"):
+            self._close()
+        elif self._open is not None:
+            _in_entry(self._open, line)
+        else:
+            self._outside(line)
+
+    def ended(self, otherwise: str) -> None:
+        """`PygrubError` when an entry is open."""
+        if self._open is not None:
+            raise PygrubError(otherwise)
+
+    def _close(self) -> None:
+        if self._open is not None:
+            self.entries.append(self._open)
+            self._open = None
+            return
+        if not self._level:
+            msg = "a brace is closed that was not opened by a menuentry"
+            raise PygrubError(msg)
+        self._level -= 1
+
+    def _outside(self, line: str) -> None:
+        name, value = _setting(line)
+        if name == "timeout":
+            self.timeout = value
+        elif name == "default":
+            if re.fullmatch(r"-\d+", value):
+                msg = f"it stumbles over the default {value}"
+                raise PygrubError(msg)
+            # What it does not know (a title, a saved entry) counts as the first.
+            self.default = int(value) if value.isdigit() else 0
 
 
 def choose(content: bytes) -> PygrubEntry:
@@ -70,13 +119,11 @@ def choose(content: bytes) -> PygrubEntry:
         msg = "it has no menuentry that pygrub sees"
         raise PygrubError(msg)
     try:
-        waits = int(menu.timeout) < 0
+        # Whatever it is, 0 and -1 too, the menu goes on when nobody presses a key.
+        int(menu.timeout)
     except ValueError as error:
         msg = f"it stumbles over the timeout {menu.timeout!r}"
         raise PygrubError(msg) from error
-    if waits:
-        msg = "it has no timeout, so pygrub waits for a key for ever"
-        raise PygrubError(msg)
     # An index past the end: pygrub takes the first.
     entry = menu.entries[menu.default if menu.default < len(menu.entries) else 0]
     if not entry.kernel:
@@ -87,48 +134,11 @@ def choose(content: bytes) -> PygrubEntry:
 
 def _parse(text: str) -> _Menu:
     menu = _Menu()
-    entry: PygrubEntry | None = None
-    in_function, level = False, 0
     for line in (raw.strip() for raw in text.split("\n")):
-        if not line or line.startswith("#"):
-            continue
-        if line.startswith("function"):
-            in_function = True
-        elif in_function:
-            in_function = not line.startswith("}")
-        elif match := _ENTRY.match(line):
-            if entry is not None:
-                msg = "a menuentry stands inside another"
-                raise PygrubError(msg)
-            entry = PygrubEntry(title=match[1])
-        elif line.startswith("submenu"):
-            level += 1
-        elif line.startswith("}"):
-            if entry is None and not level:
-                msg = "a brace is closed that was not opened by a menuentry"
-                raise PygrubError(msg)
-            if entry is None:
-                level -= 1
-            else:
-                menu.entries.append(entry)
-            entry = None
-        elif entry is not None:
-            _in_entry(entry, line)
-        else:
-            _outside(menu, line)
-    if entry is not None:
-        msg = f"the entry {entry.title!r} does not end"
-        raise PygrubError(msg)
+        if line and not line.startswith("#"):
+            menu.line(line)
+    menu.ended("an entry does not end")
     return menu
-
-
-def _outside(menu: _Menu, line: str) -> None:
-    name, value = _setting(line)
-    if name == "default":
-        # What it does not know (a title, a saved entry) counts as the first.
-        menu.default = int(value) if value.isdigit() else 0
-    elif name == "timeout":
-        menu.timeout = value
 
 
 def _setting(line: str) -> tuple[str, str]:
