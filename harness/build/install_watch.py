@@ -10,8 +10,9 @@ from harness.status import Status
 from harness.steps import StepRecord
 from harness.wait import Clock
 
-# debconf's text front end (cdebconf): it waits for somebody to answer, and nobody will.
-_QUESTION = re.compile(r"\[Press enter to continue\]|^Prompt: .*> *$|^!! ERROR: ")
+# debconf's text front end (cdebconf): it waits for somebody to answer, and nobody will. What it has
+# to say ("!! ERROR: Bad archive mirror") comes before.
+_QUESTION = re.compile(r"\[Press enter to continue\]|^Prompt: .*> *$")
 
 
 class Asked(Exception):

@@ -122,7 +122,7 @@ def test_the_installers_console_is_read() -> None:
     assert step.phases[0].duration == 20
 
 
-@pytest.mark.parametrize("line", ["Prompt: '?' for help> ", "!! ERROR: Bad archive mirror"])
+@pytest.mark.parametrize("line", ["Prompt: '?' for help> ", "[Press enter to continue]"])
 def test_what_the_text_front_end_asks(line: str) -> None:
     with pytest.raises(Asked):
         InstallWatcher(VirtualClock()).line(line)
@@ -333,7 +333,10 @@ def test_one_that_asks_is_not_waited_for(bench: Bench) -> None:
 
 
 def test_that_it_got_nothing_from_the_mirror_is_the_labs(bench: Bench) -> None:
-    bench.console = b"xenflight-phase: components\r\n!! ERROR: Bad archive mirror\r\n"
+    bench.console = (
+        b"xenflight-phase: components\r\n!! ERROR: Bad archive mirror\r\n\r\n"
+        b"An error has been detected.\r\n[Press enter to continue] "
+    )
     with pytest.raises(LabError, match="the mirror: !! ERROR: Bad archive mirror"):
         debian_installer(bench.request())
     assert bench.left == ({}, {}, set())
