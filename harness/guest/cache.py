@@ -39,6 +39,7 @@ class Entry:
     problem: str
     disk: int
     """Bytes that it takes on the disk; holes take none."""
+    built: datetime
     last_use: datetime
 
 
@@ -150,8 +151,13 @@ def _entry(directory: Path) -> Entry:
         image=image,
         problem=problem,
         disk=sum(path.lstat().st_blocks * 512 for path in files),
-        last_use=datetime.fromtimestamp((directory / MANIFEST).stat().st_mtime, UTC),
+        built=_changed(directory / IMAGE if image else directory),
+        last_use=_changed(directory / MANIFEST),
     )
+
+
+def _changed(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def check_image(directory: Path) -> Image:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from harness.build.mirror import mirror_for_host
+from harness.cache import cache_root
 from harness.errors import LabError
 from harness.flight.axes import Builder
 from harness.flight.model import HostSpec, ImageSource, MirrorSpec
@@ -30,7 +31,11 @@ from harness.results.model import ImageFacts
 from harness.results.recorder import FlightRecorder
 from harness.storage.names import golden_name
 from harness.testbox.plug import TestboxPlug
+from harness.testbox.space import require_space
 from harness.units import Size
+
+ROOM = Size.parse("3G")
+"""Free space to begin a build with: packages, the tree as an archive and unpacked, the image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,14 +65,12 @@ class Maker(Protocol):
         ...
 
 
-class ImageMaker:
-    """The real `Maker`. Commands that run here when *stop* is set are ended."""
+class LocalImages:
+    """Images in the cache of this machine. Commands that run when *stop* is set are ended."""
 
-    def __init__(self, plan: Plan, recorder: FlightRecorder, stop: threading.Event) -> None:
-        self._plan = plan
-        self._recorder = recorder
-        self._local = LocalRunner(stop=stop)
-        self._mirrors = _Mirrors(self._local)
+    def __init__(self, stop: threading.Event) -> None:
+        self.local = LocalRunner(stop=stop)
+        self._mirrors = _Mirrors(self.local)
 
     def probe(self, wanted: Wanted) -> None:
         """See `Maker.probe`."""
@@ -77,14 +80,23 @@ class ImageMaker:
     def build(self, wanted: Wanted, progress: Progress) -> Built:
         """See `Maker.build`."""
         if wanted.source:
-            image, reused = import_image(wanted, wanted.source, self._local, progress)
+            image, reused = import_image(wanted, wanted.source, self.local, progress)
             return Built(image=image, reused=reused)
         progress(f"probing the mirror for {wanted.dist}")
         mirror = self._mirrors.get(wanted)
         if wanted.builder in ON_HOST:
             return Built(mirror=mirror)
-        image, reused = build_debian(wanted, mirror, self._local, progress)
+        image, reused = build_debian(wanted, mirror, self.local, progress)
         return Built(image=image, mirror=mirror, reused=reused)
+
+
+class ImageMaker(LocalImages):
+    """The real `Maker`: what `LocalImages` builds, on the host of *plan*."""
+
+    def __init__(self, plan: Plan, recorder: FlightRecorder, stop: threading.Event) -> None:
+        super().__init__(stop)
+        self._plan = plan
+        self._recorder = recorder
 
     def bring(
         self, wanted: Wanted, built: Built, host: XenHost, progress: Progress
@@ -103,7 +115,7 @@ class ImageMaker:
         note_use(host, name, run)
         if not host.volumes.find(name):
             make_room(host, Size(image.manifest.data_bytes), progress)
-        transfer = transfer_to(host, self._plan.host, self._local)
+        transfer = transfer_to(host, self._plan.host, self.local)
         return ensure_golden(host, image, run, transfer, progress)
 
 
@@ -148,6 +160,8 @@ def build_debian(
 
     def building(text: str, fraction: float | None = None) -> None:
         nonlocal built
+        if not built:
+            require_space(cache_root() / "images", ROOM, f"building {wanted.name}")
         built = True
         progress(f"building {wanted.name}: {text}", fraction)
 
