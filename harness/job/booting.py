@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 from harness.dists.table import TABLE
 from harness.errors import LabError
-from harness.flight.axes import Boot, Virt
+from harness.flight.axes import Boot, Builder, Virt
 from harness.flight.model import DOM0_KERNEL, JobSpec
+from harness.guest.menu import menu_with_args
+from harness.guest.seed import SeedFile
 from harness.job.prepared import PreparedImage
 from harness.remote.command import Command
 from harness.xen.config import Disk, DomainConfig, DomainType, Firmware, Vif
@@ -16,6 +18,8 @@ from harness.xen.domain import ConsoleType, both_consoles_command, console_comma
 
 XEN_CONSOLE = "hvc0"
 _CONSOLE = re.compile(r"\bconsole=(\w+)")
+ON_HOST = (Builder.XEN_CREATE_IMAGE, Builder.DEBIAN_INSTALLER)
+"""Builders that make a job's disk on its host, and choose its kernel themselves."""
 _FIRMWARE = {
     Boot.DIRECT: Firmware.SEABIOS,
     Boot.BIOS: Firmware.SEABIOS,
@@ -44,10 +48,27 @@ def listen_command(spec: JobSpec, image: PreparedImage, domain: str) -> Command:
     return both_consoles_command(domain, ConsoleType.PV if own else ConsoleType.SERIAL)
 
 
-def kernel_arguments(spec: JobSpec, image: PreparedImage, root_device: str) -> str:
-    """The kernel line of a direct boot; the job's own arguments come last, so that they win."""
-    own = f"root=/dev/{root_device} ro console={guest_console(spec, image)}"
-    return f"{own} {spec.kernel_args}".strip()
+def kernel_arguments(spec: JobSpec, image: PreparedImage, own: str) -> str:
+    """The kernel line of a direct boot: the guest's *own* arguments (its root), its console, and
+    the job's last, so that they win.
+    """
+    return f"{own} console={guest_console(spec, image)} {spec.kernel_args}".strip()
+
+
+def menu_files(spec: JobSpec, image: PreparedImage) -> tuple[SeedFile, ...]:
+    """The guest's boot menu with the job's arguments in it, where they have no other way in.
+
+    `LabError` when there is no menu that we know.
+    """
+    if spec.boot is Boot.DIRECT or not spec.kernel_args:
+        return ()
+    if not image.menu:
+        msg = (
+            f"kernel_args need boot: direct here: the menu of a guest by {spec.builder} is its own"
+        )
+        raise LabError(msg)
+    text = menu_with_args(image.menu, spec.kernel_args)
+    return (SeedFile(path=image.menu_path, content=text.encode()),)
 
 
 def domain_config(
@@ -65,7 +86,7 @@ def domain_config(
     """
     kernel = ramdisk = bootloader = None
     match spec.boot:
-        case Boot.DIRECT if spec.kernel == DOM0_KERNEL:
+        case Boot.DIRECT if spec.kernel == DOM0_KERNEL and spec.builder not in ON_HOST:
             kernel, ramdisk = _tool(tools, "kernel"), _tool(tools, "initrd")
         case Boot.DIRECT:
             kernel, ramdisk = image.kernel or None, image.initrd or None

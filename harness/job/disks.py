@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from harness.build.model import BuiltDisks
 from harness.flight.axes import DiskFormat
 from harness.flight.model import JobSpec
 from harness.host.xenhost import XenHost
@@ -14,6 +15,7 @@ from harness.storage.names import scratch_name, scratch_tags
 from harness.units import Size
 from harness.xen.config import Disk
 
+SWAP = "swap"
 FORMAT_TIMEOUT = timedelta(minutes=2)
 QCOW2_EXTRA = Size.parse("128M")
 """What the tables of a qcow2 image may need beyond its data: far less, for 1 TiB."""
@@ -35,6 +37,17 @@ class GuestDisks:
     swap_device: str | None
     extra: tuple[str, ...]
     """Empty LVs."""
+
+    def on(self, built: BuiltDisks) -> GuestDisks:
+        """The same, but for what a builder on the host made."""
+        return replace(
+            self,
+            root=built.root,
+            root_offset=built.root_offset,
+            root_device=built.root_device,
+            swap=built.swap,
+            swap_device=built.swap_device or None,
+        )
 
     @property
     def volumes(self) -> tuple[str, ...]:
@@ -71,7 +84,7 @@ def plan_disks(spec: JobSpec, run: str, image: PreparedImage) -> GuestDisks:
         root_offset=image.root_offset,
         root_device=f"xvda{image.root_partition or 1}",
         overlay=name("qcow2") if spec.disk_format is DiskFormat.QCOW2 else None,
-        swap=name("swap") if spec.swap else None,
+        swap=name(SWAP) if spec.swap else None,
         swap_device="xvdb" if spec.swap else None,
         extra=tuple(name(f"disk{number}") for number, _ in enumerate(spec.extra_disks, 1)),
     )
@@ -92,7 +105,7 @@ def make_rest(host: XenHost, disks: GuestDisks, spec: JobSpec, run: str) -> None
         backing = host.volumes.path(disks.root)
         make = ("qemu-img", "create", "-q", "-f", "qcow2", "-b", backing, "-F", "raw", overlay)
         host.runner.run(Command.of(*make), timeout=FORMAT_TIMEOUT)
-    if disks.swap and spec.swap:
+    if disks.swap == scratch_name(run, spec.name, SWAP) and spec.swap:
         device = host.volumes.create_thin(disks.swap, spec.swap, tags)
         host.runner.run(Command.of("mkswap", "--quiet", device), timeout=FORMAT_TIMEOUT)
     for volume, size in zip(disks.extra, spec.extra_disks, strict=True):

@@ -12,6 +12,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
+from harness.build.model import BuildRequest
+from harness.build.on_host import build_on_host
+from harness.build.remove import remove_built
 from harness.console.boot import BootWatcher
 from harness.console.feed import RecorderSpawn
 from harness.console.login import login
@@ -26,13 +29,20 @@ from harness.host.names import domain_name
 from harness.host.reaper import KEPT
 from harness.host.xenhost import XenHost
 from harness.job.address import find_address
-from harness.job.booting import domain_config, guest_console, kernel_arguments, listen_command
+from harness.job.booting import (
+    ON_HOST,
+    domain_config,
+    guest_console,
+    kernel_arguments,
+    listen_command,
+    menu_files,
+)
 from harness.job.channel import GuestChannel
 from harness.job.disks import make_rest, make_root, plan_disks
 from harness.job.prepared import JobFacts, PreparedImage
 from harness.job.refusal import whose_fault
 from harness.job.secrets import FlightSecrets
-from harness.job.teardown import remove_guest
+from harness.job.teardown import VOLUME_TIMEOUT, remove_guest
 from harness.remote.keys import load_public, make_keypair
 from harness.remote.ssh import SshRunner
 from harness.remote.sshlink import SshEndpoint
@@ -72,6 +82,7 @@ class GuestUnderTest:
         self._run = plan.flight_id
         self._image = image
         self._tools = tools
+        self._arguments = f"root=/dev/{self.disks.root_device} ro"
         self._secrets = FlightSecrets(secrets)
         self._host_key = secrets / f"host-{self.hostname}"
         self._files = files
@@ -93,13 +104,16 @@ class GuestUnderTest:
         The domain is made paused and unpaused with the recorder attached, so that not a
         byte of its boot is lost (XTF's runner does the same).
         """
-        with self.step.phase("scratch"):
-            make_root(self.host, self.disks, self.spec, self._run, self._image.golden)
+        self._files.path.mkdir(parents=True, exist_ok=True)
+        if self.spec.builder in ON_HOST:
+            self._build()
+        else:
+            with self.step.phase("scratch"):
+                make_root(self.host, self.disks, self.spec, self._run, self._image.golden)
         if self.seeded:
             with self.step.phase("seed"):
                 self._seed()
         make_rest(self.host, self.disks, self.spec, self._run)
-        self._files.path.mkdir(parents=True, exist_ok=True)
         config = self.domain_config().to_xl()
         self._files.xl_cfg.write_text(config, encoding="utf-8")
         # Xen's domain builder unpacks kernel and initramfs, and pygrub reads the disk: the
@@ -114,6 +128,29 @@ class GuestUnderTest:
         self._recorder = ConsoleRecorder(stream, self._files.path, name=self.spec.name)
         self._domain.unpause()
         self.step.facts.update(self._runvars)
+
+    def _build(self) -> None:
+        """Have its disk made on the host. That is the guest's time: the builder is under test."""
+        request = BuildRequest(
+            host=self.host,
+            spec=self.spec,
+            run=self._run,
+            hostname=self.hostname,
+            mac=self.mac,
+            mirror_url=self._image.mirror_url,
+            step=self.step,
+            log=self._files.path / "build.log",
+            deadline=Deadline.after(self._timeout("build")),
+        )
+        with self.waiting(), self.step.phase("build"):
+            built = build_on_host(request)
+        self.disks = self.disks.on(built)
+        self._arguments = built.arguments
+        self._image = self._image.model_copy(
+            update={"kernel": built.kernel, "initrd": built.initrd}
+        )
+        if built.remarks:
+            self.step.facts["remark"] = "; ".join(built.remarks)
 
     @property
     def seeded(self) -> bool:
@@ -130,9 +167,16 @@ class GuestUnderTest:
             host_key=self._host_key.read_bytes(),
             host_key_pub=(load_public(self._host_key) + "\n").encode(),
             root_hash=self._secrets.password_hash,
+            swap_device=f"/dev/{self.disks.swap_device}" if self._swaps else None,
+            extra=menu_files(self.spec, self._image),
         )
         device = self.host.volumes.path(self.disks.root)
-        apply_seed(self.host.runner, device, seed)
+        apply_seed(self.host.runner, device, seed, self.disks.root_offset)
+
+    @property
+    def _swaps(self) -> bool:
+        """Whether the guest must be told of its swap space; a builder on the host does that."""
+        return self.disks.swap is not None and self.spec.builder not in ON_HOST
 
     def domain_config(self) -> DomainConfig:
         """Its xl.cfg(5) as data."""
@@ -140,7 +184,7 @@ class GuestUnderTest:
             self.spec,
             name=self.name,
             image=self._image,
-            arguments=kernel_arguments(self.spec, self._image, self.disks.root_device),
+            arguments=kernel_arguments(self.spec, self._image, self._arguments),
             disks=self.disks.attached(self.host),
             vif=Vif(mac=self.mac, bridge=self.host.bridge),
             tools=self._tools,
@@ -281,6 +325,9 @@ class GuestUnderTest:
         if self._gone:
             return
         remove_guest(self.host, self.name, self._domain, self.disks.volumes)
+        if self.spec.builder in ON_HOST:
+            bound = Deadline.after(self.host.stretched(VOLUME_TIMEOUT))
+            remove_built(self.host, self._run, self.hostname, bound)
         self._gone = True
 
     def keep(self) -> bool:

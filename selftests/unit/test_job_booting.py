@@ -8,10 +8,16 @@ import pytest
 from test_job_flight import FLIGHTS
 
 from harness.errors import LabError
-from harness.flight.axes import Boot, Virt
+from harness.flight.axes import Boot, Builder, Virt
 from harness.flight.build import build_plan
 from harness.flight.model import DOM0_KERNEL, JobSpec
-from harness.job.booting import domain_config, guest_console, kernel_arguments, listen_command
+from harness.job.booting import (
+    domain_config,
+    guest_console,
+    kernel_arguments,
+    listen_command,
+    menu_files,
+)
 from harness.job.prepared import PreparedImage
 from harness.xen.config import Disk, DomainConfig, Firmware, Vif
 
@@ -34,7 +40,7 @@ def config(spec: JobSpec, image: PreparedImage = IMAGE, **tools: str) -> DomainC
         spec,
         name="xf.smoke.0",
         image=image,
-        arguments=kernel_arguments(spec, image, "xvda3"),
+        arguments=kernel_arguments(spec, image, "root=/dev/xvda3 ro"),
         disks=(Disk(path="/dev/vg0/root"),),
         vif=Vif(mac="00:16:3e:00:00:01", bridge="xenbr0"),
         tools=tools or TOOLS,
@@ -78,7 +84,10 @@ def test_the_hosts_own_kernel(smoke: JobSpec) -> None:
 
 def test_an_hvm_guest_is_heard_on_both_its_consoles(smoke: JobSpec) -> None:
     hvm = replace(smoke, virt=Virt.HVM, kernel_args="quiet")
-    assert kernel_arguments(hvm, IMAGE, "xvda3") == "root=/dev/xvda3 ro console=hvc0 quiet"
+    assert (
+        kernel_arguments(hvm, IMAGE, "root=/dev/xvda3 ro")
+        == "root=/dev/xvda3 ro console=hvc0 quiet"
+    )
     assert 'serial = "pty"' in config(hvm).to_xl()
     assert "serial" not in config(smoke).to_xl()
     assert listen_command(smoke, IMAGE, "d").argv == ("xl", "console", "-t", "pv", "d")
@@ -102,6 +111,23 @@ def test_an_image_of_others_may_log_in_elsewhere(smoke: JobSpec, menu: str, cons
     spoken = "pv" if console == "hvc0" else "serial"
     assert listen_command(hvm, image, "d").argv[-2:] == (spoken, "d")
     assert guest_console(smoke, image) == "hvc0", "PV guests have no other"
+
+
+def test_arguments_get_into_a_guest_that_boots_by_itself(smoke: JobSpec) -> None:
+    menu = "menuentry 'x' {\n  linux /boot/vmlinuz root=x\n  initrd /boot/initrd\n}\n"
+    image = IMAGE.model_copy(update={"menu": menu, "menu_path": "/boot/grub/grub.cfg"})
+    pygrub = replace(smoke, boot=Boot.PYGRUB)
+    assert menu_files(smoke, image) == menu_files(pygrub, image) == ()
+    (file,) = menu_files(replace(pygrub, kernel_args="quiet"), image)
+    assert file.path == "/boot/grub/grub.cfg"
+    assert b"linux /boot/vmlinuz root=x quiet\n" in file.content
+    with pytest.raises(LabError, match="need boot: direct"):
+        menu_files(replace(pygrub, kernel_args="quiet"), IMAGE)
+
+
+def test_a_builder_on_the_host_chooses_its_own_kernel(smoke: JobSpec) -> None:
+    made = config(replace(smoke, kernel=DOM0_KERNEL, builder=Builder.XEN_CREATE_IMAGE))
+    assert made.kernel == "/boot/k"
 
 
 def test_what_the_host_or_the_image_lacks_is_the_labs_fault(smoke: JobSpec) -> None:

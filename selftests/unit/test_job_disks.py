@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 from test_job_flight import FLIGHTS
 
-from harness.flight.axes import DiskFormat
+from harness.build.model import BuiltDisks
+from harness.flight.axes import Builder, DiskFormat
 from harness.flight.build import build_plan
 from harness.flight.model import JobSpec
 from harness.host.fake import FakeHost
@@ -83,3 +84,27 @@ def test_two_jobs_share_no_volume(job: JobSpec) -> None:
         plan_disks(replace(spec, swap=Size.parse("1G")), RUN, BARE) for spec in (job, other)
     )
     assert not set(one.volumes) & set(two.volumes)
+
+
+def test_what_a_builder_made_on_the_host_takes_their_places(job: JobSpec, fake: FakeHost) -> None:
+    built = BuiltDisks(
+        root="guest-disk",
+        swap="guest-swap",
+        root_partition=0,
+        root_offset=0,
+        kernel="/boot/k",
+        initrd="/boot/i",
+        root_device="xvda2",
+        swap_device="xvda1",
+        arguments="root=/dev/xvda2",
+        remarks=(),
+    )
+    more = replace(job, swap=Size.parse("1G"), builder=Builder.XEN_CREATE_IMAGE)
+    disks = plan_disks(more, RUN, PreparedImage()).on(built)
+    assert [str(disk) for disk in disks.attached(fake.host)] == [
+        "format=raw,vdev=xvda2,access=rw,target=/dev/vg0/guest-disk",
+        "format=raw,vdev=xvda1,access=rw,target=/dev/vg0/guest-swap",
+    ]
+    make_rest(fake.host, disks, more, RUN)
+    assert set(fake.volumes) == {"xf-golden-k"}, "its swap space is there already"
+    assert disks.volumes == ("guest-swap", "guest-disk")
