@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from harness.flight.axes import Boot, Virt
-from harness.preflight import checks
+from harness.preflight import firmware_checks, kernel_checks, system_checks
 from harness.preflight.case import Case
 from harness.preflight.evidence import Evidence
 
@@ -42,74 +42,74 @@ class Rule:
 RULES: tuple[Rule, ...] = (
     Rule(
         name="table",
-        check=checks.table,
+        check=system_checks.table,
         source="Linux, block/partitions; UEFI specification, 5.3",
     ),
     Rule(
         name="kernel-found",
-        check=checks.kernel_found,
+        check=kernel_checks.kernel_found,
         source="Xen, tools/pygrub; GRUB manual; Debian's grub-xen-host",
     ),
     Rule(
         name="pv",
-        check=checks.kernel_pv,
+        check=kernel_checks.kernel_pv,
         source="Xen, public/elfnote.h; CONFIG_XEN_PV. Linux a13f2ef168cb: 64-bit only from 5.9 on",
         virts=frozenset({Virt.PV}),
     ),
     Rule(
         name="pvh",
-        check=checks.kernel_pvh,
+        check=kernel_checks.kernel_pvh,
         source="Xen, docs/misc/pvh.pandoc: XEN_ELFNOTE_PHYS32_ENTRY; CONFIG_PVH",
         virts=frozenset({Virt.PVH}),
     ),
     Rule(
         name="xen-tools-unpack",
-        check=checks.unpacked_by_xen,
+        check=kernel_checks.unpacked_by_xen,
         source="Xen, tools/libs/guest/xg_dom_bzimageloader.c",
         virts=_BY_XEN,
         boots=frozenset({Boot.DIRECT, Boot.PYGRUB}),
     ),
     Rule(
         name="grub-unpack",
-        check=checks.unpacked_by_grub,
+        check=kernel_checks.unpacked_by_grub,
         source="GRUB, grub-core/loader/i386/xen_file.c and include/grub/file.h",
         virts=frozenset({Virt.PV}),
         boots=frozenset({Boot.PVGRUB}),
     ),
     Rule(
         name="bios-code",
-        check=checks.bios,
+        check=firmware_checks.bios,
         source="GRUB manual, 3.4 (BIOS installation)",
         boots=frozenset({Boot.BIOS}),
     ),
     Rule(
         name="efi-loader",
-        check=checks.uefi,
+        check=firmware_checks.uefi,
         source="UEFI specification, 3.5.1.1 and 13.3",
         boots=frozenset({Boot.UEFI}),
     ),
     Rule(
         name="root-driver",
-        check=checks.root_driver,
+        check=system_checks.root_driver,
         source="Linux, arch/x86/xen/platform-pci-unplug.c; initramfs-tools(7)",
     ),
     Rule(
         name="root-device",
-        check=checks.root_device,
+        check=system_checks.root_device,
         source="Linux, admin-guide/kernel-parameters: root=; xen-vbd-interface(7)",
     ),
-    Rule(name="init", check=checks.init, source="Linux, init/main.c"),
+    Rule(name="init", check=system_checks.init, source="Linux, init/main.c"),
     Rule(
         name="fstab",
-        check=checks.fstab,
+        check=system_checks.fstab,
         source="fstab(5); systemd.mount(5): what is not nofail is required by local-fs.target",
     ),
     Rule(
         name="console",
-        check=checks.console,
+        check=system_checks.console,
         source="systemd-getty-generator(8); inittab(5); Linux, admin-guide/serial-console",
     ),
-    Rule(name="after-boot", check=checks.after_boot, source="harness.job"),
+    Rule(name="after-boot", check=system_checks.after_boot, source="harness.job"),
 )
 
 
