@@ -8,12 +8,14 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Protocol
 
-from harness.errors import DeadlineExceeded, LabError
+from harness.errors import CommandFailed, DeadlineExceeded, LabError
 from harness.remote.command import Command
 from harness.wait import SYSTEM_CLOCK, Clock, Deadline, NotYet, wait_for
 from harness.xen.listing import DomainInfo, DomainState
 
 POLL = timedelta(seconds=1)
+DESTROYED_BY_OTHERS = timedelta(seconds=30)
+"""How long a domain may still be there after xl failed to destroy it."""
 
 NAMELESS = "(null)"
 """What xl calls a domain whose name xenstore knows no more: one that something still holds."""
@@ -245,7 +247,16 @@ class Domain:
         state = self.state()
         if state is None:
             return Outcome.NOT_NEEDED, "it is gone"
-        self._xl.destroy(self.name, timedelta(seconds=max(1.0, deadline.remaining)))
+        try:
+            self._xl.destroy(self.name, timedelta(seconds=max(1.0, deadline.remaining)))
+        except CommandFailed as error:
+            # xl's own process that waits for the domain's end may be taking it apart just now
+            # (on_poweroff=destroy): then it is gone soon, and that is all that was wanted.
+            try:
+                self.wait_gone(deadline.sooner(DESTROYED_BY_OTHERS))
+            except DeadlineExceeded:
+                raise error from None
+            return Outcome.DONE, f"it was {state}, and xl was ending it already"
         self.wait_gone(deadline)
         return Outcome.DONE, f"it was {state}"
 

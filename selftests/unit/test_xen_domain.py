@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from harness.errors import DeadlineExceeded, LabError
+from harness.errors import CommandFailed, DeadlineExceeded, LabError
 from harness.wait import Deadline
 from harness.xen.domain import Bounds, Domain, Outcome, Rung, console_command
 from harness.xen.listing import DomainInfo, DomainState
@@ -174,6 +174,21 @@ def test_xl_that_hangs_is_reported_and_the_ladder_goes_on() -> None:
     ) as caught:
         ended.check()
     assert caught.value.__cause__ is hung
+
+
+RACE = CommandFailed("xl destroy ended with 1", exit_status=1, stderr="destroy failed (rc=-15)")
+
+
+def test_a_domain_that_xl_is_ending_by_itself_counts_as_ended() -> None:
+    xl = MemoryToolstack(destroy_fails=RACE, ends_at=5)
+    ended = make(xl).teardown(graceful=False).check()
+    assert outcomes(ended.rungs)[1] is Outcome.DONE
+    assert "ending it already" in ended.rungs[1].detail
+
+
+def test_a_domain_that_nobody_can_end_is_reported() -> None:
+    ended = make(MemoryToolstack(destroy_fails=RACE)).teardown(graceful=False)
+    assert ended.errors[0] is RACE
 
 
 def test_host_that_is_lost_is_reported_on_every_rung() -> None:
