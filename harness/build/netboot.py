@@ -10,6 +10,8 @@ import hashlib
 import lzma
 import re
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +28,7 @@ _ENTRY = re.compile(
     r"^ ?(?P<sha256>[0-9a-f]{64})\s+(?:\d+\s+)?(?:\./)?(?P<path>\S+)$", re.MULTILINE
 )
 _FILENAME = re.compile(r"^Filename: (\S+)$", re.MULTILINE)
+_SIZE = re.compile(r"^Size: (\d+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,18 +94,28 @@ def _checked_fetch(base: str, path: str, hashes: dict[str, str]) -> bytes:
 
 
 def _require_components(mirror: Mirror, dists: str, arch: str, hashes: dict[str, str]) -> None:
-    """The installer fetches most of itself in small packages, and some mirrors leave them out."""
+    """The installer fetches most of itself in small packages, and some mirrors leave them out.
+
+    The smallest is fetched whole: a cache in between may say yes to a question about any of them.
+    """
     path = f"main/debian-installer/binary-{arch}/Packages.xz"
     index = lzma.decompress(_checked_fetch(dists, path, hashes)).decode()
-    first = _FILENAME.search(index)
-    if first is None:
+    sizes = (int(size) for size in _SIZE.findall(index))
+    smallest = min(zip(sizes, _FILENAME.findall(index), strict=False), default=None)
+    if smallest is None:
         msg = f"{dists}/{path} lists no components of the installer"
         raise LabError(msg)
+    with _whole_mirror():
+        fetch(f"{mirror.main}/{smallest[1]}")
+
+
+@contextmanager
+def _whole_mirror() -> Iterator[None]:
     try:
-        fetch(f"{mirror.main}/{first[1]}", method="HEAD")
+        yield
     except LabError as error:
-        msg = f"the mirror lists the installer's components, but does not have them: {error}"
-        hint = "it carries packages only; name a whole one in the flight: `mirror: URL`"
+        msg = f"the mirror lists Debian's installer, but does not have all of it: {error.message}"
+        hint = "does it carry packages only? name a whole one in the flight: `mirror: URL`"
         raise LabError(msg, hint=hint) from error
 
 
@@ -114,7 +127,8 @@ def _cached(base: str, path: str, hashes: dict[str, str], suite: str) -> Path:
     target = cache_root() / "installer" / expected
     if target.exists() and hashlib.sha256(target.read_bytes()).hexdigest() == expected:
         return target
-    data = _checked_fetch(base, path, hashes)
+    with _whole_mirror():
+        data = _checked_fetch(base, path, hashes)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=target.parent, delete=False) as file:
         file.write(data)

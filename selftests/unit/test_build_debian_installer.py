@@ -145,7 +145,8 @@ class Installer:
         self.mirror = mirror
         self.files = {
             "main/debian-installer/binary-amd64/Packages.xz": lzma.compress(
-                b"Package: anna\nFilename: pool/main/a/anna/anna_1_amd64.udeb\n"
+                b"Package: big\nFilename: pool/main/b/big/big_1_amd64.udeb\nSize: 99999\n\n"
+                b"Package: anna\nFilename: pool/main/a/anna/anna_1_amd64.udeb\nSize: 9\n"
             ),
             "main/installer-amd64/current/images/SHA256SUMS": (
                 f"{hashlib.sha256(self.KERNEL).hexdigest()}  ./netboot/xen/vmlinuz\n"
@@ -214,7 +215,17 @@ def test_files_that_are_not_those_that_were_signed(installer: Installer) -> None
 def test_a_mirror_of_packages_only(installer: Installer) -> None:
     """It has the lists, but neither the installer nor its components."""
     del installer.mirror.files["/debian/pool/main/a/anna/anna_1_amd64.udeb"]
-    with pytest.raises(LabError, match="lists the installer's components, but does not have them"):
+    with pytest.raises(
+        LabError, match=r"lists Debian's installer, but does not have all of it: .*anna"
+    ):
+        installer.fetch()
+
+
+def test_a_mirror_without_the_installers_kernel(installer: Installer) -> None:
+    for path in list(installer.mirror.files):
+        if path.endswith("/vmlinuz"):
+            del installer.mirror.files[path]
+    with pytest.raises(LabError, match=r"does not have all of it: .*404.*vmlinuz"):
         installer.fetch()
 
 
@@ -301,7 +312,7 @@ def test_a_guest_is_installed(bench: Bench) -> None:
     built = debian_installer(request)
     assert (built.root, built.root_partition, built.root_offset) == (f"{NAME}-disk", 1, 1 << 20)
     assert (built.root_device, built.swap_device, built.kernel) == ("xvda1", "xvda2", "")
-    assert built.remarks == ("installed with 768M of memory",)
+    assert built.remarks == ("installed with 1G of memory",)
     assert set(bench.fake.volumes) == {f"{NAME}-disk"}
     assert "xenflight.role=scratch" in bench.fake.volumes[f"{NAME}-disk"]
     assert (bench.fake.domains, bench.fake.builds) == ({}, set())
@@ -319,7 +330,7 @@ def test_its_domain_is_the_jobs_and_never_runs_twice(bench: Bench) -> None:
     config = installer_domain(bench.request(), "/k", "/i").to_xl()
     assert f'name = "{domain_name(RUN, SPEC.name)}"' in config
     assert 'on_reboot = "destroy"' in config
-    assert "memory = 768" in config
+    assert "memory = 1024" in config
     assert kernel_arguments() in config
 
 
