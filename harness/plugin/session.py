@@ -118,8 +118,9 @@ class FlightSession:
 
     def _show_waiting(self, job: str) -> None:
         if self._keeper and self._keeper.awaits_image(job):
-            self._waiting.add(job)
-            self._view.step_phase(job, "waiting for its image")
+            if job not in self._waiting:
+                self._waiting.add(job)
+                self._view.step_phase(job, "waiting for its image")
         elif job in self._waiting:
             self._waiting.discard(job)
             self._view.step_phase(job, "")

@@ -136,7 +136,7 @@ class LiveView:
         """The step that runs has come to *phase*; empty: nothing of note."""
         row = self._row(job)
         self._rows[job] = replace(row, phase=phase)
-        if phase:
+        if phase and phase != row.phase:
             self._line(f"{job} {row.testid}: {phase}")
 
     def step_finished(self, job: str, step: StepResult) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,42 @@ def test_work_that_tells_its_share_has_one_bar_at_a_time() -> None:
     assert "packing" not in picture(view)
     said = [line.split("] ")[1] for line in written(on).splitlines()]
     assert said == ["building", "copying 50 %", "packing 25 %", "packing 100 %"]
+
+
+def test_each_thread_has_a_bar_of_its_own() -> None:
+    view = LiveView(console(terminal=False), JOBS, clock=HandClock())
+    with ThreadPoolExecutor(1) as other:
+        view.working("building sid: unpacking x", 0.25)
+        other.submit(view.working, "building trixie: unpacking y", 0.5).result()
+        assert "building sid: unpacking x" in picture(view)
+        assert "building trixie: unpacking y" in picture(view)
+        view.working("building sid: setting up z", 0.75)
+        assert "unpacking x" not in picture(view)
+        other.submit(view.working, "image trixie is ready").result()
+        assert "building trixie" not in picture(view)
+        assert "setting up z" in picture(view)
+
+
+def test_details_of_a_task_take_no_lines_of_their_own() -> None:
+    on = console(terminal=False)
+    view = LiveView(on, JOBS, clock=HandClock())
+    for number in range(20):
+        view.working(f"building sid: package {number}", number / 20)
+    assert len(written(on).splitlines()) == 4, "one for each quarter"
+
+
+def test_a_phase_is_said_once_and_a_skipped_step_not_at_all() -> None:
+    on = console(terminal=False)
+    view = LiveView(on, JOBS, clock=HandClock())
+    view.step_started(PV, "guest-create")
+    for _ in range(3):
+        view.step_phase(PV, "waiting for its image")
+    assert "waiting for its image" in picture(view)
+    view.step_phase(PV, "")
+    assert "waiting for its image" not in picture(view)
+    view.step_finished(PVH, StepResult(testid="x", status=Status.SKIP, reason="no"))
+    said = [line.split("] ")[1] for line in written(on).splitlines()]
+    assert said == [f"{PV} guest-create started", f"{PV} guest-create: waiting for its image"]
 
 
 @pytest.mark.parametrize(("completed", "total"), [(0, 0), (5, 0), (7, None), (20, 10)])
