@@ -80,9 +80,11 @@ def domain_config(
     disks: tuple[Disk, ...],
     vif: Vif,
     tools: Mapping[str, str],
+    hvm_cpus: str = "",
 ) -> DomainConfig:
-    """The domain of *spec*. *arguments* are for a direct boot; *tools* are the host's, by the
-    names of `harness.host.capabilities`. `LabError` when the host lacks one that is needed.
+    """The domain of *spec*. *arguments* are for a direct boot; *tools* and *hvm_cpus* are the
+    host's, see `harness.host.capabilities.Capabilities`. `LabError` when the host lacks what is
+    needed.
     """
     kernel = ramdisk = bootloader = None
     match spec.boot:
@@ -104,6 +106,7 @@ def domain_config(
         type=DomainType(spec.virt),
         memory=spec.memory.mib,
         vcpus=spec.vcpus,
+        cpus="" if spec.virt is Virt.PV else hvm_cpus,
         kernel=kernel,
         ramdisk=ramdisk,
         cmdline=arguments if spec.boot is Boot.DIRECT else "",

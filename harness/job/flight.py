@@ -194,6 +194,7 @@ class FlightRun:
             skips=skips,
             capabilities=tuple(sorted(found.flags)),
             tools=dict(found.paths),
+            hvm_cpus=found.hvm_cpus,
             controller=os.getpid(),
         )
 

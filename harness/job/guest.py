@@ -71,6 +71,7 @@ class GuestUnderTest:
         secrets: Path,
         files: JobDirectory,
         tools: Mapping[str, str] = MappingProxyType({}),
+        hvm_cpus: str = "",
     ) -> None:
         self.spec = spec
         self.host = host
@@ -82,6 +83,7 @@ class GuestUnderTest:
         self._run = plan.flight_id
         self._image = image
         self._tools = tools
+        self._hvm_cpus = hvm_cpus
         self._arguments = f"root=/dev/{self.disks.root_device} ro"
         self._secrets = FlightSecrets(secrets)
         self._host_key = secrets / f"host-{self.hostname}"
@@ -188,6 +190,7 @@ class GuestUnderTest:
             disks=self.disks.attached(self.host),
             vif=Vif(mac=self.mac, bridge=self.host.bridge),
             tools=self._tools,
+            hvm_cpus=self._hvm_cpus,
         )
 
     # -- driving it --------------------------------------------------------------------

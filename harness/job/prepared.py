@@ -103,6 +103,8 @@ class Prepared(_Record):
     """What the host can do (`harness.flight.needs.HostFlag`)."""
     tools: dict[str, str] = {}
     """Paths on the host, by the names of `harness.host.capabilities`."""
+    hvm_cpus: str = ""
+    """See `harness.host.capabilities.Capabilities`."""
     controller: int = 0
     """Process id of who makes the images."""
     broken: str = ""

@@ -58,6 +58,7 @@ class RealGuests:
             secrets=prepared.secrets,
             files=self._files.job(job),
             tools=prepared.tools,
+            hvm_cpus=prepared.hvm_cpus,
         )
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+\-]*")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 _VDEV = re.compile(r"(xvd|hd|sd)[a-z]{1,2}[0-9]{0,3}")
 _BRIDGE = re.compile(r"[A-Za-z0-9_.\-]{1,15}")
+_CPUS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -100,6 +101,8 @@ class DomainConfig:
     """A program of dom0 that takes the kernel out of the domain's first disk: pygrub."""
     firmware: Firmware | None = None
     """For HVM only."""
+    cpus: str = ""
+    """The processors it may run on, such as ``1`` or ``0-3``; empty: any."""
     disks: tuple[Disk, ...] = ()
     vifs: tuple[Vif, ...] = ()
     uuid: str | None = None
@@ -115,6 +118,8 @@ class DomainConfig:
             if number < least:
                 msg = f"domain {self.name}: {what} is {number}; it must be at least {least}"
                 raise UsageError(msg)
+        if self.cpus:
+            _require(_CPUS, self.cpus, "a list of processors", "0-3,6")
         self._check_boot()
         vdevs = [disk.vdev for disk in self.disks]
         twice = sorted({vdev for vdev in vdevs if vdevs.count(vdev) > 1})
@@ -144,6 +149,7 @@ class DomainConfig:
             "type": self.type,
             "memory": self.memory,
             "vcpus": self.vcpus,
+            "cpus": self.cpus or None,
             "kernel": self.kernel,
             "ramdisk": self.ramdisk,
             "cmdline": self.cmdline or None,

@@ -63,6 +63,15 @@ def test_the_host_is_asked() -> None:
     assert found.path("kernel") == "/boot/vmlinuz-6.1"
 
 
+@pytest.mark.parametrize(("said", "cpus"), [("emulated yes\n", "1"), ("", "")])
+def test_guests_of_an_emulated_processor_share_one(said: str, cpus: str) -> None:
+    fake = FakeHost()
+    fake.runner.on_call(r"xen-dir", lambda _: Reply(stdout=said))
+    found = find_capabilities(fake.host)
+    assert found.hvm_cpus == cpus
+    assert "emulated" not in found.paths
+
+
 def test_a_thing_it_does_not_have_is_named() -> None:
     with pytest.raises(LabError, match="no ovmf"):
         Capabilities(flags=frozenset()).path("ovmf")

@@ -77,6 +77,22 @@ def test_who_loads_the_kernel(
     assert made.to_xl()
 
 
+def test_only_guests_that_need_the_processors_help_are_tied_to_one(smoke: JobSpec) -> None:
+    for virt, cpus in ((Virt.PV, ""), (Virt.PVH, "1"), (Virt.HVM, "1")):
+        made = domain_config(
+            replace(smoke, virt=virt),
+            name="xf.smoke.0",
+            image=IMAGE,
+            arguments="",
+            disks=(),
+            vif=Vif(mac="00:16:3e:00:00:01", bridge="xenbr0"),
+            tools=TOOLS,
+            hvm_cpus="1",
+        )
+        assert made.cpus == cpus
+        assert ('cpus = "1"' in made.to_xl()) is bool(cpus)
+
+
 def test_the_hosts_own_kernel(smoke: JobSpec) -> None:
     made = config(replace(smoke, kernel=DOM0_KERNEL))
     assert (made.kernel, made.ramdisk) == (TOOLS["kernel"], TOOLS["initrd"])

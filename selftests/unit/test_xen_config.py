@@ -134,6 +134,7 @@ def test_control_characters_have_no_place(text: str) -> None:
         ({"memory": 0}, "memory is 0"),
         ({"vcpus": -1}, "vcpus is -1"),
         ({"uuid": "1234"}, "not a UUID"),
+        ({"cpus": "all the fast ones"}, "not a list of processors"),
         ({"disks": (Disk(path="/a"), Disk(path="/b"))}, "more than one disk is xvda"),
         ({"kernel": None}, "neither a kernel nor anything that finds one"),
         ({"bootloader": "pygrub"}, "without a kernel of their own"),
