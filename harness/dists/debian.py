@@ -15,23 +15,32 @@ _PACKAGES = (
     *("initramfs-tools", "zstd"),
 )
 
-# Fewer drivers than the ordinary kernel, but all of Xen's front ends: its initramfs is a third
-# of the size, and it boots as PV, PVH and HVM.
-CLOUD = Kernel(flavour="cloud", package="linux-image-cloud-amd64", arch="amd64")
-GENERIC = Kernel(flavour="generic", package="linux-image-amd64", arch="amd64")
+
+def _amd64(cloud: str, generic: str) -> tuple[Kernel, ...]:
+    """The 64-bit kernels, by how each is packed.
+
+    The cloud kernel has fewer drivers, but all of Xen's front ends: its initramfs is a third of
+    the size, and it boots as PV, PVH and HVM.
+    """
+    return (
+        Kernel(flavour="cloud", package="linux-image-cloud-amd64", arch="amd64", packed=cloud),
+        Kernel(flavour="generic", package="linux-image-amd64", arch="amd64", packed=generic),
+    )
+
+
+OLDER, NEWER = _amd64("lz4", "xz"), _amd64("zstd", "zstd")
 # Linux 5.9 took 32-bit PV guests out of the kernel (commit a13f2ef168cb): 64-bit ones serve an
 # i386 user land instead.
-I686 = Kernel(flavour="686-pae", package="linux-image-686-pae", arch="i386", pv=False)
+I686 = Kernel(flavour="686-pae", package="linux-image-686-pae", arch="i386", pv=False, packed="xz")
 
 
-def _debian(name: str, version: str, *, i386_kernels: bool) -> Dist:
-    amd64 = (CLOUD, GENERIC)
+def _debian(name: str, version: str, *, kernels: tuple[Kernel, ...]) -> Dist:
     return Dist(
         name=name,
         family="debian",
         title=f"Debian {version} ({name})" if version else f"Debian {name}",
         # From trixie on Debian has an i386 user land, but no kernel for it.
-        kernels=(("amd64", amd64), ("i386", (*amd64, I686) if i386_kernels else amd64)),
+        kernels=(("amd64", kernels), ("i386", (*kernels, I686) if kernels is OLDER else kernels)),
         packages=_PACKAGES,
         # systemd.net-naming-scheme(7): from v250 on, Xen's interfaces have names of their own.
         interface="eth0" if name == "bullseye" else "enX0",
@@ -46,11 +55,27 @@ SQUEEZE = Dist(
     kernels=(
         (
             "amd64",
-            (Kernel(flavour="xen", package="linux-image-2.6-amd64", arch="amd64", pvh=False),),
+            (
+                Kernel(
+                    flavour="xen",
+                    package="linux-image-2.6-amd64",
+                    arch="amd64",
+                    pvh=False,
+                    packed="gzip",
+                ),
+            ),
         ),
         (
             "i386",
-            (Kernel(flavour="xen", package="linux-image-2.6-686-bigmem", arch="i386", pvh=False),),
+            (
+                Kernel(
+                    flavour="xen",
+                    package="linux-image-2.6-686-bigmem",
+                    arch="i386",
+                    pvh=False,
+                    packed="gzip",
+                ),
+            ),
         ),
     ),
     packages=("udev", "openssh-server", "initramfs-tools", "iproute", "dhcp3-client"),
@@ -61,10 +86,10 @@ SQUEEZE = Dist(
 )
 
 DISTS = (
-    _debian("bullseye", "11", i386_kernels=True),
-    _debian("bookworm", "12", i386_kernels=True),
-    _debian("trixie", "13", i386_kernels=False),
-    _debian("forky", "14", i386_kernels=False),
-    _debian("sid", "", i386_kernels=False),
+    _debian("bullseye", "11", kernels=OLDER),
+    _debian("bookworm", "12", kernels=OLDER),
+    _debian("trixie", "13", kernels=NEWER),
+    _debian("forky", "14", kernels=NEWER),
+    _debian("sid", "", kernels=NEWER),
     SQUEEZE,
 )

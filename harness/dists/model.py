@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+_GRUB_UNPACKS = ("gzip", "xz", "lzo")
+
 
 class Init(StrEnum):
     """Who starts the getty on the console."""
@@ -32,6 +34,18 @@ class Kernel:
     pv: bool = True
     pvh: bool = True
     hvm: bool = True
+    packed: str = ""
+    """How its bzImage is packed (CONFIG_KERNEL_GZIP and so on): ``gzip``, ``xz``, ``lz4``."""
+
+    @property
+    def pvgrub_pv(self) -> bool:
+        """Whether GRUB for PV guests can unpack it.
+
+        It does so itself, and says "not xen image" when it cannot (grub-core/loader/i386/
+        xen_file.c and its filters gzio, xzio and lzopio). All others leave it to Linux or to
+        libxenguest, which know every packer.
+        """
+        return self.pv and self.packed in _GRUB_UNPACKS
 
     def versioned(self, version: str) -> str:
         """The package of one version: ``6.1.0-50`` -> ``linux-image-6.1.0-50-cloud-amd64``."""

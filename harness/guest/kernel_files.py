@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from harness.errors import CommandFailed, LabError
+from harness.guest.debugfs import at_offset
 from harness.guest.manifest import BootFile, Manifest
 from harness.remote.command import Command, Runner
 
@@ -24,7 +25,7 @@ new="$dest.new.$$"
 trap 'rm -rf "$new"' EXIT
 mkdir -p "$new"
 for path in $paths; do
-    (cd "$new" && debugfs -R "dump $path ${path##*/}" "$dev" >&2)
+    (cd "$new" && debugfs -R "dump $path ${path##*/}" "$fs" >&2)
 done
 sums "$new" || { echo "the files taken out of $dev are not those that were built" >&2; exit 1; }
 chmod 755 "$new"
@@ -67,6 +68,7 @@ def extract_boot_files(
     expected = "".join(f"{file.sha256}  {file.name}\n" for file in files)
     values = {
         "dev": device,
+        "fs": at_offset(device, manifest.root_offset),
         "dest": f"{root}/{manifest.key}",
         "expected": expected,
         "paths": " ".join(file.path for file in files),

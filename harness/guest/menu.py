@@ -9,33 +9,40 @@ from harness.guest.fstab import ROOT_LABEL
 
 MENU_PATH = "/boot/grub/grub.cfg"
 """In the root file system: where pygrub(1) looks, and Debian's GRUB for Xen guests."""
-COMMAND_LINE = f"root=LABEL={ROOT_LABEL} ro console=hvc0 console=ttyS0,115200n8"
-"""The last console that is there becomes /dev/console: a PV or PVH guest has only the first."""
+COMMAND_LINE = f"root=LABEL={ROOT_LABEL} ro console=hvc0"
+"""Xen's console only. With a serial line behind it Linux takes that for the console even where a
+PV guest has none, and init's words are lost; and in an HVM guest each character on it is a trap
+to QEMU."""
+
+
+def _entry(title: str, command_line: str) -> str:
+    return f"""
+menuentry '{title}' --class gnu-linux {{
+        echo    'Loading Linux $version ...'
+        linux   /boot/vmlinuz-$version {command_line}
+        echo    'Loading initial ramdisk ...'
+        initrd  /boot/initrd.img-$version
+}}
+"""
+
 
 # pygrub takes "linux" and "initrd" as they stand: it knows neither variables nor conditions
-# (tools/pygrub/src/GrubConf.py in Xen's source). $root is set when GRUB reads this.
+# (tools/pygrub/src/GrubConf.py in Xen's source). The second file is for update-grub, should the
+# guest install another kernel.
 MAKE_MENU = f"""\
 mkdir -p "$1/boot/grub" "$1/etc/default/grub.d"
 for path in "$1"/boot/vmlinuz-*; do
     version=${{path##*/vmlinuz-}}
 done
 cat >"$1{MENU_PATH}" <<EOF
-set default=0
 set timeout=0
-
-menuentry 'Linux $version' --class gnu-linux {{
-        echo    'Loading Linux $version ...'
-        linux   /boot/vmlinuz-$version {COMMAND_LINE}
-        echo    'Loading initial ramdisk ...'
-        initrd  /boot/initrd.img-$version
-}}
+{_entry("Linux $version", COMMAND_LINE)}\
 EOF
-# For update-grub, should the guest install another kernel.
 cat >"$1/etc/default/grub.d/xenflight.cfg" <<'EOF'
 GRUB_TIMEOUT=0
 GRUB_TERMINAL=
-GRUB_CMDLINE_LINUX_DEFAULT=""
-GRUB_CMDLINE_LINUX="{COMMAND_LINE.partition(" ro ")[2]}"
+GRUB_CMDLINE_LINUX_DEFAULT=
+GRUB_CMDLINE_LINUX="console=hvc0"
 EOF
 """
 

@@ -16,6 +16,8 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 
 from harness.errors import LabError, UsageError
+from harness.guest.debugfs import at_offset
+from harness.guest.fstab import fstab
 from harness.remote.command import Command, Runner
 
 APPLY_TIMEOUT = timedelta(minutes=2)
@@ -72,12 +74,16 @@ def guest_seed(
     host_key: bytes,
     host_key_pub: bytes,
     root_hash: str | None,
+    swap_device: str | None = None,
     extra: Iterable[SeedFile] = (),
 ) -> Seed:
-    """What every guest gets: its names, whom it lets in, and how it proves who it is."""
+    """What every guest gets: its names, whom it lets in, and how it proves who it is.
+
+    *swap_device*, such as ``/dev/xvdb``, is used from its boot on.
+    """
     keys = "".join(f"{key.strip()}\n" for key in authorized_keys)
     hosts = f"127.0.0.1 localhost\n127.0.1.1 {host_name}\n::1 localhost ip6-localhost\n"
-    files = (
+    files: tuple[SeedFile, ...] = (
         SeedFile(path="/etc/hostname", content=f"{host_name}\n".encode()),
         SeedFile(path="/etc/hosts", content=hosts.encode()),
         SeedFile(path="/etc/machine-id", content=f"{machine_id}\n".encode(), mode=0o444),
@@ -85,6 +91,8 @@ def guest_seed(
         SeedFile(path="/etc/ssh/ssh_host_ed25519_key", content=host_key, mode=0o600),
         SeedFile(path="/etc/ssh/ssh_host_ed25519_key.pub", content=host_key_pub),
     )
+    if swap_device:
+        files += (SeedFile(path="/etc/fstab", content=fstab(swap_device).encode()),)
     return Seed(files=(*files, *extra), directories=(("/root/.ssh", 0o700),), root_hash=root_hash)
 
 
@@ -171,28 +179,31 @@ trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 tar -xf -
 if [ -e root.hash ]; then
-    debugfs -R "dump /etc/shadow shadow.old" "$dev" >&2
+    debugfs -R "dump /etc/shadow shadow.old" "$fs" >&2
     awk -F: -v OFS=: -v hash="$(cat root.hash)" \\
         '$1 == "root" {$2 = hash; found = 1} {print} END {exit !found}' \\
         shadow.old >shadow.new || { echo "no root in the image's /etc/shadow" >&2; exit 1; }
 fi
-debugfs -f look "$dev" 2>/dev/null | awk '
+debugfs -f look "$fs" 2>/dev/null | awk '
     /^debugfs: stat / {path = $3; order[++count] = path}
     /^Inode: / {there[path] = 1}
     END {for (i = 1; i <= count; i++) if (!there[order[i]]) print "mkdir " order[i]}' >all
 cat commands >>all
-debugfs -w -f all "$dev" >/dev/null
+debugfs -w -f all "$fs" >/dev/null
 sync "$dev"
 """
 
 
-def apply_seed(runner: Runner, device: str, seed: Seed) -> None:
+def apply_seed(runner: Runner, device: str, seed: Seed, offset: int = 0) -> None:
     """Write *seed* into the ext4 file system on *device*, in one command on its host.
 
+    *offset*: where it begins there, in bytes.
     `LabError` with debugfs's own words when any part of it failed; the device is then of no use.
     """
     plan = seed_plan(seed)
-    script = f"dev={shlex.quote(device)}\n{_APPLY}"
+    values = {"dev": device, "fs": at_offset(device, offset)}
+    settings = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    script = settings + _APPLY
     result = runner.run(Command.shell(script), timeout=APPLY_TIMEOUT, stdin=_tar(plan), check=False)
     wrong = debugfs_errors(result.stderr)
     if wrong or not result.ok:

@@ -24,7 +24,8 @@ class GoldenVolume:
     """An image on a host, ready for snapshots."""
 
     name: str
-    boot: BootFiles
+    boot: BootFiles | None
+    """None for an image that has no kernel and initramfs to take out."""
     reused: bool
     """Whether it was there already."""
 
@@ -55,6 +56,8 @@ def ensure_golden(
                 add=golden_tags(key),
                 remove=tuple(tag for tag in owned if tag != TAG),
             )
-        progress(f"taking kernel and initramfs out of {name}")
-        boot = extract_boot_files(host.runner, host.volumes.path(name), image.manifest)
+        boot = None
+        if image.manifest.kernel and image.manifest.initrd:
+            progress(f"taking kernel and initramfs out of {name}")
+            boot = extract_boot_files(host.runner, host.volumes.path(name), image.manifest)
     return GoldenVolume(name=name, boot=boot, reused=reused)
