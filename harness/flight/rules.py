@@ -71,6 +71,13 @@ def _kernel_without(job: JobSpec, virt: Virt) -> bool:
     return kernel is not None and not getattr(kernel, virt.value)
 
 
+def _grub_cannot_unpack(job: JobSpec) -> bool:
+    if job.virt is not Virt.PV or job.boot is not Boot.PVGRUB or job.builder is Builder.IMPORT:
+        return False
+    kernel = kernel_of(job)
+    return kernel is not None and kernel.pv and not kernel.pvgrub_pv
+
+
 def _made_by(job: JobSpec, builder: Builder) -> bool:
     return job.builder is builder
 
@@ -252,6 +259,14 @@ RULES: tuple[Rule, ...] = (
         forbids=lambda job: _kernel_without(job, Virt.PV),
         reason="a 32-bit kernel has no pv since Linux 5.9: i386 needs a 64-bit one",
         source="Linux commit a13f2ef168cb; CONFIG_XEN_PV in the package's /boot/config",
+    ),
+    Rule(
+        id="kernel-pvgrub",
+        forbids=_grub_cannot_unpack,
+        reason="GRUB for PV guests unpacks gzip, xz and lzo only, and this kernel is packed in "
+        "another way",
+        source="GRUB: grub-core/loader/i386/xen_file.c and the filters gzio, xzio, lzopio; "
+        "seen: 'not xen image'",
     ),
     Rule(
         id="kernel-pvh",

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from harness.dists.table import TABLE
 from harness.flight.axes import AXES
 from harness.flight.loader import load_flight
 from harness.flight.model import PHASES
@@ -50,8 +51,27 @@ def test_every_rule_axis_and_phase_is_named() -> None:
     assert {*AXES, *PHASES} <= words
 
 
-@pytest.mark.parametrize(("name", "run", "skip"), [("matrix", 90, 60), ("nightly", 21, 12)])
+@pytest.mark.parametrize(
+    ("name", "run", "skip"), [("matrix", 82, 68), ("nightly", 21, 12), ("must-fail", 5, 0)]
+)
 def test_the_counts_of_the_shipped_flights(name: str, run: int, skip: int) -> None:
     jobs = load_flight(ROOT / "flights" / f"{name}.yaml").jobs
     assert (sum(not job.skip for job in jobs), sum(bool(job.skip) for job in jobs)) == (run, skip)
     assert {job.dist for job in jobs if not job.skip} == {job.dist for job in jobs}
+    said = re.search(rf"^\| `{name}` \|.*: (\d+) jobs(?:, (\d+) skips)? \|$", TEXT, re.MULTILINE)
+    assert said is not None
+    assert (int(said[1]), int(said[2] or skip)) == (run, skip)
+
+
+def test_the_table_of_packed_kernels_is_that_of_the_dists() -> None:
+    rows = re.findall(r"^\| (.*) \| (gzip|xz|lz4|zstd) \| (yes|no) \|$", TEXT, re.MULTILINE)
+    said: dict[tuple[str, str], tuple[str, str]] = {}
+    for kernels, packed, can in rows:
+        dists = [dist for dist in TABLE if dist in kernels]
+        flavours = re.findall(r"`(\w+)`", kernels) or ["xen"]
+        said |= {(dist, flavour): (packed, can) for dist in dists for flavour in flavours}
+    assert said == {
+        (name, kernel.flavour): (kernel.packed, "yes" if kernel.pvgrub_pv else "no")
+        for name, dist in TABLE.items()
+        for kernel in dist.kernels_for("amd64")
+    }
