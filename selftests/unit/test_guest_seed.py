@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 
 from harness.errors import CommandFailed, LabError, UsageError
+from harness.guest.debugfs import at_offset
 from harness.guest.extents import Extent
+from harness.guest.fstab import fstab
 from harness.guest.kernel_files import extract_boot_files
 from harness.guest.manifest import BootFile, Manifest
 from harness.guest.seed import (
@@ -23,6 +26,7 @@ from harness.guest.seed import (
     seed_plan,
 )
 from harness.remote.command import Command
+from harness.remote.fake import FakeRunner
 from harness.remote.local import LocalRunner
 
 RUNNER = LocalRunner()
@@ -203,7 +207,7 @@ write: Ext2 file already exists
     ]
 
 
-def manifest_of(kernel: bytes) -> Manifest:
+def manifest_of(kernel: bytes, root_offset: int = 0) -> Manifest:
     def boot_file(name: str, data: bytes) -> BootFile:
         digest = hashlib.sha256(data).hexdigest()
         return BootFile(path=f"/boot/{name}", size=len(data), sha256=digest)
@@ -216,6 +220,7 @@ def manifest_of(kernel: bytes) -> Manifest:
         packages={},
         kernel=boot_file("vmlinuz-6", kernel),
         initrd=boot_file("initrd.img-6", INITRD),
+        root_offset=root_offset,
         image_size=1,
         image_mtime_ns=1,
         extents=(Extent(0, 1),),
@@ -250,3 +255,108 @@ def test_another_images_kernel_is_refused_and_nothing_is_left(image: Path, tmp_p
         extract_boot_files(RUNNER, str(image), manifest_of(b"another"), str(root))
     assert isinstance(caught.value.__cause__, CommandFailed)
     assert list(root.iterdir()) == []
+
+
+# -- a file system that is only a part of the device ---------------------------------------
+
+OFFSET = 3 << 20
+BEFORE, BEHIND = b"B" * OFFSET, b"A" * (1 << 20)
+
+
+@pytest.fixture
+def disk(image: Path, tmp_path: Path) -> Path:
+    """The file system of *image* with something before and behind it."""
+    path = tmp_path / "whole disk.img"
+    path.write_bytes(BEFORE + image.read_bytes() + BEHIND)
+    return path
+
+
+def test_a_device_has_the_offset_behind_its_name_only_if_there_is_one() -> None:
+    assert at_offset("/dev/vg/x", 0) == "/dev/vg/x"
+    assert at_offset("/dev/vg/x", 1048576) == "/dev/vg/x?offset=1048576"
+
+
+def settings(script: str) -> dict[str, str]:
+    """The variables that a script begins with."""
+    return dict(word.split("=", 1) for word in shlex.split(script) if re.match(r"\w+=", word))
+
+
+@pytest.mark.parametrize(
+    ("offset", "fs"), [(0, "/dev/vg/a b"), (1048576, "/dev/vg/a b?offset=1048576")]
+)
+def test_seeding_asks_debugfs_for_the_offset_and_sync_for_the_device(offset: int, fs: str) -> None:
+    runner = FakeRunner()
+    runner.on("debugfs")
+    apply_seed(runner, "/dev/vg/a b", SEED, offset)
+    (call,) = runner.calls
+    script = call.command.argv[-1]
+    head, _, body = script.partition("\ndir=")
+    assert settings(head) == {"dev": "/dev/vg/a b", "fs": fs}
+    asked = [line for line in body.splitlines() if re.match(r"\s*debugfs ", line)]
+    assert len(asked) == 3
+    assert all('"$fs"' in line and "$dev" not in line for line in asked)
+    assert 'sync "$dev"' in body
+
+
+@pytest.mark.parametrize(("offset", "fs"), [(0, "/dev/vg/x"), (OFFSET, "/dev/vg/x?offset=3145728")])
+def test_boot_files_are_asked_for_at_the_offset_in_the_manifest(offset: int, fs: str) -> None:
+    runner = FakeRunner()
+    runner.on("debugfs")
+    extract_boot_files(runner, "/dev/vg/x", manifest_of(KERNEL, offset))
+    script = runner.calls[0].command.argv[-1]
+    assert f"\nfs={shlex.quote(fs)}\n" in script
+    assert 'debugfs -R "dump $path ${path##*/}" "$fs"' in script
+
+
+@needs_debugfs
+def test_a_seed_at_an_offset_changes_that_file_system_alone(disk: Path, tmp_path: Path) -> None:
+    apply_seed(RUNNER, str(disk), SEED, OFFSET)
+    data = disk.read_bytes()
+    assert data[:OFFSET] == BEFORE
+    assert data[-len(BEHIND) :] == BEHIND
+    inside = tmp_path / "inside.img"
+    inside.write_bytes(data[OFFSET : -len(BEHIND)])
+    assert_sound(inside)
+    assert ask(inside, "cat /etc/hostname") == "boot-x-123456\n"
+    assert ask(inside, "cat /etc/shadow") == SHADOW.replace("root:*", f"root:{HASH}")
+
+
+@needs_debugfs
+@pytest.mark.parametrize("offset", [0, OFFSET - 4096])
+def test_a_seed_at_the_wrong_offset_fails_and_changes_nothing(disk: Path, offset: int) -> None:
+    before = disk.read_bytes()
+    with pytest.raises(LabError, match=r"seeding .*Bad magic"):
+        apply_seed(RUNNER, str(disk), SEED, offset)
+    assert disk.read_bytes() == before
+
+
+@needs_debugfs
+def test_boot_files_are_taken_out_at_an_offset(disk: Path, tmp_path: Path) -> None:
+    root = str(tmp_path / "boot")
+    files = extract_boot_files(RUNNER, str(disk), manifest_of(KERNEL, OFFSET), root)
+    assert Path(files.kernel).read_bytes() == KERNEL
+    assert Path(files.initrd).read_bytes() == INITRD
+
+
+@needs_debugfs
+def test_boot_files_at_another_offset_are_an_error(disk: Path, tmp_path: Path) -> None:
+    with pytest.raises(LabError, match="cannot take kernel and initramfs out"):
+        extract_boot_files(RUNNER, str(disk), manifest_of(KERNEL), str(tmp_path / "boot"))
+
+
+def seed_with(swap_device: str | None) -> dict[str, bytes]:
+    seed = guest_seed(
+        host_name="x",
+        machine_id="0" * 32,
+        authorized_keys=[],
+        host_key=b"",
+        host_key_pub=b"",
+        root_hash=None,
+        swap_device=swap_device,
+    )
+    return {file.path: file.content for file in seed.files}
+
+
+def test_only_a_guest_with_swap_gets_another_fstab() -> None:
+    assert "/etc/fstab" not in seed_with(None)
+    assert seed_with("/dev/xvdb")["/etc/fstab"] == fstab("/dev/xvdb").encode()

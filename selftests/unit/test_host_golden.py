@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from test_host_transfer import sparse_image
 
 from harness.errors import LabError
 from harness.guest.cache import Image
+from harness.guest.manifest import Manifest
 from harness.host.fake import FakeHost
 from harness.host.golden import GoldenVolume, ensure_golden
 from harness.host.reaper import reap_dead
@@ -97,3 +100,23 @@ def test_while_another_makes_it_one_waits(fake: FakeHost, image: Image) -> None:
     with pytest.raises(LabError, match="golden-0123456789abcdef"):
         ensure(fake, image, transfer)
     assert transfer.seen == []
+
+
+def without_kernel(manifest: Manifest) -> Manifest:
+    return replace(manifest, kernel=None)
+
+
+def without_initrd(manifest: Manifest) -> Manifest:
+    return replace(manifest, initrd=None)
+
+
+@pytest.mark.parametrize("without", [without_kernel, without_initrd])
+def test_an_image_without_boot_files_is_golden_all_the_same(
+    fake: FakeHost, image: Image, without: Callable[[Manifest], Manifest]
+) -> None:
+    bare = replace(image, manifest=without(image.manifest))
+    found = ensure(fake, bare, Transfer(fake))
+    assert (found.name, found.boot) == (NAME, None)
+    assert fake.volumes[NAME] == set(golden_tags("0123456789abcdef"))
+    assert not [line for line in fake.runner.lines if "debugfs" in line]
+    assert ensure(fake, image, Transfer(fake)).boot is not None
