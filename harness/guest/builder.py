@@ -29,6 +29,7 @@ from harness.guest.mmdebstrap import (
     in_user_namespace,
     mmdebstrap_command,
     mode,
+    remove_tree,
 )
 from harness.guest.spec import ImageSpec, content_key
 from harness.mirror.mirror import Mirror, source_line
@@ -184,7 +185,7 @@ class ImageBuilder:
 
     def _remove(self, path: Path) -> None:
         """Remove a tree; parts of it may belong to our subordinate users."""
-        self._runner.run(in_user_namespace(Command.of("rm", "-rf", "--", path)))
+        self._runner.run(remove_tree(path))
 
     def _remove_left(self, paths: Iterable[Path]) -> None:
         """Remove what killed builds left; if one is only just ending, the next build does."""

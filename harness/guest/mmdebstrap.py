@@ -49,9 +49,23 @@ def mmdebstrap_command(
         options += [f"--dpkgopt={text}" for text in customise.SLIM_DPKG_OPTIONS]
     # The cache is on loopback: a proxy of the environment must not be asked for it.
     env = {"TMPDIR": str(scratch), "no_proxy": "127.0.0.1,localhost"}
-    # If the harness is killed, mmdebstrap shall end too, and clean up behind itself.
-    guard = ("setpriv", "--pdeathsig", "TERM", "--")
-    return Command((*guard, "mmdebstrap", *options, spec.dist, str(target), *sources), env=env)
+    return Command((*guard(how), "mmdebstrap", *options, spec.dist, str(target), *sources), env=env)
+
+
+def guard(how: str) -> tuple[str, ...]:
+    """What stands before mmdebstrap: if the harness is killed, it shall end too, and clean up.
+
+    As root it mounts /proc, /sys and parts of /dev into the tree. In a mount namespace of its own
+    these go with its last process, also when it is killed: nobody may ever remove a tree with
+    this machine's own devices in it.
+    """
+    words = ("setpriv", "--pdeathsig", "TERM", "--")
+    return words if how == "unshare" else (*words, "unshare", "--mount", "--")
+
+
+def remove_tree(path: Path) -> Command:
+    """Remove a tree, as its owners see it; whatever is mounted in it is left alone."""
+    return in_user_namespace(Command.of("rm", "-rf", "--one-file-system", "--", path))
 
 
 def in_user_namespace(command: Command, uid: int | None = None) -> Command:

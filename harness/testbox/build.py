@@ -19,7 +19,7 @@ from pathlib import Path
 
 from harness.cache import content_key
 from harness.errors import LabError
-from harness.guest.mmdebstrap import BuildProgress, in_user_namespace
+from harness.guest.mmdebstrap import BuildProgress, guard, mode, remove_tree
 from harness.mirror.mirror import source_line
 from harness.mirror.opening import open_mirror
 from harness.progress import Progress
@@ -94,8 +94,7 @@ def _bootstrap(
 ) -> None:
     early, full = overlays
     argv: tuple[object, ...] = (
-        # If the harness is killed, mmdebstrap shall end too, and clean up behind itself.
-        *("setpriv", "--pdeathsig", "TERM", "--"),
+        *guard(mode()),
         *("mmdebstrap", "--variant=minbase", "--format=tar", "--verbose"),
         f"--include={','.join(release.packages)}",
         f"--essential-hook=tar-in {early} /",
@@ -139,8 +138,7 @@ def scratch(runner: LocalRunner, prefix: str) -> Iterator[Path]:
 
 def _remove(runner: LocalRunner, tree: Path) -> None:
     """Parts of it may belong to our subordinate users; a leftover is no reason to fail."""
-    command = in_user_namespace(Command.of("rm", "-rf", "--", tree))
-    runner.run(command, timeout=REMOVE_TIMEOUT, check=False)
+    runner.run(remove_tree(tree), timeout=REMOVE_TIMEOUT, check=False)
 
 
 def _overlays(work: Path, user_key: str) -> tuple[Path, Path]:

@@ -13,9 +13,11 @@ from harness.guest import customise, grub, layout
 from harness.guest.layout import Layout
 from harness.guest.mmdebstrap import (
     BuildProgress,
+    guard,
     in_user_namespace,
     mmdebstrap_command,
     mode,
+    remove_tree,
 )
 from harness.guest.spec import ImageSpec, content_key
 from harness.remote.command import Command
@@ -106,6 +108,14 @@ def test_mmdebstrap_is_told_all_that_the_key_is_made_of(tmp_path: Path) -> None:
     assert any("path-exclude" in word for word in command.argv)
     assert command.env["TMPDIR"] == str(tmp_path)
     assert "127.0.0.1" in command.env["no_proxy"]
+
+
+def test_as_root_its_mounts_are_nobody_elses(tmp_path: Path) -> None:
+    """A tree with this machine's /dev in it is what nobody may remove."""
+    as_root = mmdebstrap_command(SPEC, [], tmp_path, tmp_path, "root").argv
+    assert as_root[:7] == (*guard("unshare"), "unshare", "--mount", "--")
+    assert "unshare" not in mmdebstrap_command(SPEC, [], tmp_path, tmp_path, "unshare").argv[:5]
+    assert "--one-file-system" in remove_tree(tmp_path).argv
 
 
 def test_spec_switches_reach_mmdebstrap(tmp_path: Path) -> None:
