@@ -16,7 +16,7 @@ from harness.remote.command import Command
 from harness.xen.config import Disk, DomainConfig, DomainType, Firmware, Vif
 from harness.xen.domain import ConsoleType, both_consoles_command, console_command
 
-XEN_CONSOLE = "hvc0"
+XEN_CONSOLE, SERIAL_CONSOLE = "hvc0", "ttyS0"
 _CONSOLE = re.compile(r"\bconsole=(\w+)")
 ON_HOST = (Builder.XEN_CREATE_IMAGE, Builder.DEBIAN_INSTALLER)
 """Builders that make a job's disk on its host, and choose its kernel themselves."""
@@ -30,12 +30,12 @@ _FIRMWARE = {
 def guest_console(spec: JobSpec, image: PreparedImage) -> str:
     """What the guest calls the console on which it shall ask for a login.
 
-    Xen's own, unless the boot menu of an HVM guest speaks of none but others: the last one on
-    its kernel line then (Linux: Documentation/admin-guide/serial-console.rst).
+    Xen's own, unless the boot menu of an HVM guest names only its serial line.
     """
     own = _CONSOLE.findall(image.menu)
-    if spec.virt is Virt.HVM and spec.boot is not Boot.DIRECT and own and XEN_CONSOLE not in own:
-        return str(own[-1])
+    itself = spec.virt is Virt.HVM and spec.boot is not Boot.DIRECT
+    if itself and SERIAL_CONSOLE in own and XEN_CONSOLE not in own:
+        return SERIAL_CONSOLE
     dist = TABLE.get(spec.dist)
     return dist.console if dist else XEN_CONSOLE
 

@@ -62,8 +62,11 @@ class Case:
 
     @property
     def console(self) -> str:
-        """Where the harness listens (`harness.job.booting`)."""
-        return "ttyS0" if self.virt is Virt.HVM else "hvc0"
+        """Where the harness waits for the login, see `harness.job.booting.guest_console`."""
+        if self.virt is not Virt.HVM or self.boot is Boot.DIRECT:
+            return "hvc0"
+        named = [value.partition(",")[0] for value in self.values("console")]
+        return "ttyS0" if "ttyS0" in named and "hvc0" not in named else "hvc0"
 
     @property
     def xen_disks(self) -> bool | None:

@@ -117,6 +117,7 @@ def test_an_hvm_guest_is_heard_on_both_its_consoles(smoke: JobSpec) -> None:
         ("linux /vmlinuz root=x console=hvc0 console=tty0", "hvc0"),
         ("linux /vmlinuz root=x console=tty0 console=ttyS0,115200", "ttyS0"),
         ("linux /vmlinuz root=x quiet", "hvc0"),
+        ("linux /vmlinuz root=x console=tty0", "hvc0"),
         ("", "hvc0"),
     ],
 )

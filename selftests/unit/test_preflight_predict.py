@@ -244,9 +244,9 @@ def test_inside_a_volume_group_there_may_be_anything() -> None:
 @pytest.mark.parametrize(
     ("args", "kernel_args", "pv", "pvh", "hvm"),
     [
-        ("console=hvc0", "", WILL, WILL, WILL_NOT),
+        ("console=hvc0", "", WILL, WILL, WILL),
         ("console=ttyS0,115200", "", UNKNOWN, UNKNOWN, WILL),
-        ("", "", WILL, UNKNOWN, WILL_NOT),
+        ("", "", WILL, UNKNOWN, UNKNOWN),
         ("", "console=hvc0 console=ttyS0", WILL, WILL, WILL),
     ],
 )
