@@ -54,7 +54,7 @@ PHASE_MARKS: tuple[PhaseMark, ...] = (
     _mark(BOOTLOADER, r"Welcome to GRUB!|GRUB loading", "Welcome to GRUB!"),
     _mark(BOOTLOADER, r"^SeaBIOS \(version", "SeaBIOS (version 1.16.2-debian-1.16.2-1)"),
     _mark(BOOTLOADER, r"^BdsDxe: ", 'BdsDxe: loading Boot0001 "debian" from HD(1,GPT,...)'),
-    _mark(BOOTLOADER, r"^Booting (?:`|from |a command list)", "Booting `Debian GNU/Linux'"),
+    _mark(BOOTLOADER, r"^ *Booting (?:`|from |a command list)", "  Booting `Debian GNU/Linux'"),
     _mark(
         KERNEL,
         r"(?:^|\] )Linux version \d",

@@ -189,6 +189,12 @@ SIGNS: tuple[Sign, ...] = (
     ),
     _sign("initramfs-shell", r"^\(initramfs\) ", "(initramfs) ", prompt=True),
     _sign("grub-prompt", r"^grub(?: rescue)?> ", "grub rescue> ", prompt=True),
+    # It then shows its menu, and waits for ever.
+    _sign(
+        "grub-prompt",
+        r"^ *Failed to boot both default and fallback entries",
+        "  Failed to boot both default and fallback entries.",
+    ),
     _sign(
         "soft-lockup",
         r"watchdog: BUG: soft lockup - CPU#\d+ stuck",

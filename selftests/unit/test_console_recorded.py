@@ -42,12 +42,20 @@ def test_a_good_boot_goes_through_all_phases(virt: str, tmp_path: Path) -> None:
     assert seen == [phase for phase in BOOT_PHASES if phase != "bootloader"]
 
 
+@pytest.mark.parametrize("how", ["pv-pvgrub", "pvh-pvgrub", "qemu-bios", "qemu-uefi"])
+def test_a_boot_loader_in_the_guest_is_a_phase_of_its_own(how: str, tmp_path: Path) -> None:
+    step = watch(f"recorded-bookworm-{how}-pass.log", tmp_path)
+    seen = [phase.name for phase in step.phases]
+    assert seen == list(BOOT_PHASES)
+
+
 @pytest.mark.parametrize(
     ("variant", "phase", "failure_class", "evidence"),
     [
         ("panic", "initramfs", "kernel-panic", "Attempted to kill init!"),
         ("wrong-root", "initramfs", "root-not-found", "/dev/nowhere does not exist"),
         ("no-getty", "login", "no-login-prompt", "Reached target"),
+        ("pvgrub-not-xen-image", "bootloader", "grub-prompt", "not xen image"),
     ],
 )
 def test_a_bad_boot_is_called_what_it_is(
