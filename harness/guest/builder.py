@@ -121,9 +121,10 @@ class ImageBuilder:
 
     def _build(self, directory: Path, spec: ImageSpec, packages: Packages, job: _Job) -> None:
         began = time.monotonic()
-        self._remove_left(scratch_dirs(job.key))
+        prefix = scratch_prefix(self.cache.root, job.key)
+        self._remove_left(scratch_dirs(prefix))
         # Not below the cache: subordinate users cannot pass through a private home directory.
-        scratch = Path(tempfile.mkdtemp(prefix=scratch_prefix(job.key)))
+        scratch = Path(tempfile.mkdtemp(prefix=prefix))
         scratch.chmod(0o755)
         try:
             target = directory / "root.tar"
@@ -203,14 +204,18 @@ class _Job:
     tell: Progress
 
 
-def scratch_prefix(key: str) -> str:
-    """How the names of that key's scratch directories begin."""
-    return f"xenflight-image-{os.getuid()}-{key}-"
+def scratch_prefix(root: Path, key: str) -> str:
+    """How the names of the scratch directories begin in which *key* is built for the cache *root*.
+
+    The cache's lock keeps two builds of a key apart, but not from those for another cache.
+    """
+    cache = hashlib.sha256(str(root).encode()).hexdigest()[:6]
+    return f"xenflight-image-{os.getuid()}-{cache}-{key}-"
 
 
-def scratch_dirs(key: str) -> list[Path]:
-    """What builds of that key left in the directory for temporary files, if they were killed."""
-    found = Path(tempfile.gettempdir()).glob(f"{scratch_prefix(key)}*")
+def scratch_dirs(prefix: str) -> list[Path]:
+    """What killed builds left in the directory for temporary files, in names of that *prefix*."""
+    found = Path(tempfile.gettempdir()).glob(f"{prefix}*")
     # Anyone may make names there: only ours are ours.
     return [path for path in found if path.lstat().st_uid == os.getuid() and not path.is_symlink()]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.guest.cache import IMAGE
+from harness.guest.ext4 import MAKE_EXT4, UNPACK_TREE
 from harness.guest.fstab import ROOT_LABEL
 from harness.guest.grub import BOOT_SECTOR, CORE, EFI_PROGRAM, PARTS_DIR, boot_sector, core_image
 from harness.guest.layout import (
@@ -28,18 +29,15 @@ PARTS, BOOT, MENU, PACKAGES = "parts", "boot", "menu", "packages"
 
 # $1 the build's directory, $2 the size of the image, $3 where the root file system begins in it,
 # $4 its size in KiB, $5 the partition table or nothing. The journal is small because a guest of
-# minutes has little to journal, and all of it would have to be sent to the host. Features that
-# older kernels and an older e2fsprogs on the host do not know are off. FAT16 (-c 4) and not
-# FAT12, which mformat would choose for so few clusters.
+# minutes has little to journal, and all of it would have to be sent to the host. FAT16 (-c 4)
+# and not FAT12, which mformat would choose for so few clusters.
 _MAKE = f"""\
+{UNPACK_TREE}{MAKE_EXT4}
 cd "$1"
-mkdir tree
-tar -C tree --numeric-owner --xattrs --xattrs-include='*' -xpf root.tar
+unpack_tree root.tar tree
 rm root.tar
-mkdir -p -m 0755 tree/dev
 truncate -s "$2" {IMAGE}
-mke2fs -q -F -t ext4 -b 4096 -m 1 -J size=16 -L {ROOT_LABEL} \\
-    -O '^orphan_file,^metadata_csum_seed' -E "offset=$3,nodiscard" -d tree {IMAGE} "$4K"
+make_ext4 tree {IMAGE} "$3" "$4" {ROOT_LABEL} -m 1 -J size=16
 if [ "$5" ]; then
     printf %s "$5" | sfdisk -q --no-reread --no-tell-kernel --wipe never {IMAGE}
     esp={IMAGE}@@{ESP_OFFSET}

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from harness.cache import content_key
 from harness.errors import LabError
-from harness.guest.mmdebstrap import BuildProgress, guard, mode, remove_tree
+from harness.guest.ext4 import MAKE_EXT4, UNPACK_TREE
+from harness.guest.mmdebstrap import BuildProgress, guard, in_user_namespace, mode, remove_tree
 from harness.mirror.mirror import source_line
 from harness.mirror.opening import open_mirror
 from harness.progress import Progress
@@ -70,7 +71,7 @@ def build_image(release: Dom0Release, runner: LocalRunner, progress: Progress, w
     _bootstrap(release, runner, progress, work, sources, overlays)
     progress("making the disk", 0.92)
     _extract_boot_files(work / "root.tar", image)
-    make_ext4(runner, work / "root.tar", image / "root.img", ROOT_SIZE)
+    make_image(runner, work / "root.tar", image / "root.img", ROOT_SIZE)
     manifest = {
         "release": release.name,
         "xen": release.xen,
@@ -195,27 +196,23 @@ def _packages(tar: Path) -> dict[str, str]:
     return dict(line.split(" ", 1) for line in text.splitlines())
 
 
-def make_ext4(runner: LocalRunner, tar: Path, image: Path, size: Size) -> None:
-    """Make a raw ext4 image of *tar*, without root and without a mount.
+_MAKE_IMAGE = f"""\
+{UNPACK_TREE}{MAKE_EXT4}
+unpack_tree "$1" "$2"
+truncate -s "$4" "$3"
+make_ext4 "$2" "$3" 0 "$(($4 / 1024))" dom0
+rm -rf "$2"
+"""
 
-    fakeroot remembers the owners that only root could set; mke2fs of bookworm can't read a
-    tar file itself (1.47.1 can).
-    """
-    script = (
-        'mkdir "$1"; tar -C "$1" -xf "$2" --exclude="./dev/*"; '
-        'truncate -s "$4" "$3"; mke2fs -q -t ext4 -L dom0 -d "$1" "$3"; rm -rf "$1"'
-    )
-    tree = tar.with_suffix(".tree")
-    command = Command.of("fakeroot", "sh", "-ec", script, "sh", tree, tar, image, int(size))
-    runner.run(command, timeout=BUILD_TIMEOUT)
+
+def make_image(runner: LocalRunner, tar: Path, image: Path, size: Size) -> None:
+    """Make a raw ext4 image of *tar*, without root and without a mount."""
+    words = ("sh", "-ec", _MAKE_IMAGE, "sh", tar, tar.with_suffix(".tree"), image, int(size))
+    runner.run(in_user_namespace(Command.of(*words)), timeout=BUILD_TIMEOUT)
 
 
 def _check_tools() -> None:
-    for tool, package in (
-        ("mmdebstrap", "mmdebstrap"),
-        ("mke2fs", "e2fsprogs"),
-        ("fakeroot", "fakeroot"),
-    ):
+    for tool, package in (("mmdebstrap", "mmdebstrap"), ("mke2fs", "e2fsprogs")):
         # mke2fs stands in /usr/sbin, which an ordinary user's PATH may not name.
         if not shutil.which(tool) and not Path(f"/usr/sbin/{tool}").exists():
             msg = f"{tool} is not installed"

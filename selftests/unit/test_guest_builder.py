@@ -250,7 +250,7 @@ def test_what_a_killed_build_left_does_not_count_and_is_removed(tmp_path: Path) 
     key = builder.ensure(SPEC, packages()).manifest.key
     # As after a kill -9: everything is there but the last rename, and the scratch directory.
     (tmp_path / key).rename(tmp_path / f".{key}.building-x")
-    left = Path(tempfile.mkdtemp(prefix=scratch_prefix(key)))
+    left = Path(tempfile.mkdtemp(prefix=scratch_prefix(tmp_path, key)))
     assert builder.cache.get(key) is None
     builder.ensure(SPEC, packages())
     assert tools.builds == 2
@@ -258,12 +258,22 @@ def test_what_a_killed_build_left_does_not_count_and_is_removed(tmp_path: Path) 
     assert list(tmp_path.glob(".*.building-*")) == []
 
 
+def test_a_build_for_another_cache_is_left_alone(tmp_path: Path) -> None:
+    key = ImageBuilder(FakeTools(), root=tmp_path / "one").ensure(SPEC, packages()).manifest.key
+    theirs = Path(tempfile.mkdtemp(prefix=scratch_prefix(tmp_path / "one", key)))
+    try:
+        ImageBuilder(FakeTools(), root=tmp_path / "two").ensure(SPEC, packages())
+        assert theirs.is_dir()
+    finally:
+        theirs.rmdir()
+
+
 def test_a_killed_builds_scratch_that_cannot_be_removed_yet_does_not_matter(tmp_path: Path) -> None:
     tools = FakeTools()
     builder = ImageBuilder(tools, root=tmp_path)
     key = builder.ensure(SPEC, packages()).manifest.key
     damage_manifest(tmp_path / key)
-    left = Path(tempfile.mkdtemp(prefix=scratch_prefix(key)))
+    left = Path(tempfile.mkdtemp(prefix=scratch_prefix(tmp_path, key)))
     tools.unremovable = left
     try:
         assert builder.ensure(SPEC, packages()).manifest.key == key
