@@ -224,7 +224,7 @@ BREAKS = {
     "boot-code-zeroed": Break(no_boot_code, expected(hvm_bios=WILL_NOT), "no boot code"),
     "no-console": Break(
         with_file("/boot/grub/grub.cfg", menu(consoles="quiet")),
-        expected(pvh_pygrub=UNKNOWN, pvh_pvgrub=UNKNOWN, hvm_bios=WILL_NOT, hvm_uefi=WILL_NOT),
+        expected(pvh_pygrub=UNKNOWN, pvh_pvgrub=UNKNOWN, hvm_bios=UNKNOWN, hvm_uefi=UNKNOWN),
         "",
     ),
     "getty-masked": Break(mask_getty, only(ALL, WILL_NOT), "masked"),
