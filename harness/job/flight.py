@@ -195,6 +195,7 @@ class FlightRun:
             capabilities=tuple(sorted(found.flags)),
             tools=dict(found.paths),
             hvm_cpus=found.hvm_cpus,
+            hvm_slowdown=found.hvm_slowdown,
             controller=os.getpid(),
         )
 

@@ -105,6 +105,8 @@ class Prepared(_Record):
     """Paths on the host, by the names of `harness.host.capabilities`."""
     hvm_cpus: str = ""
     """See `harness.host.capabilities.Capabilities`."""
+    hvm_slowdown: float = 1.0
+    """See there, too."""
     controller: int = 0
     """Process id of who makes the images."""
     broken: str = ""

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+from harness.flight.axes import Virt
+from harness.flight.model import JobSpec
 from harness.flight.plan import Plan
 from harness.host.xenhost import XenHost
 from harness.job.flight import FlightRun
@@ -50,10 +53,11 @@ class RealGuests:
         """See `GuestMaker.make`."""
         prepared = Prepared.read(self._files.path)
         image = image_for(job, prepared, self._files.path, step)
+        spec = next(spec for spec in self._plan.jobs if spec.name == job)
         return GuestUnderTest(
-            spec=next(spec for spec in self._plan.jobs if spec.name == job),
+            spec=spec,
             plan=self._plan,
-            host=self._connected(prepared),
+            host=as_fast_as(spec, self._connected(prepared), prepared.hvm_slowdown),
             image=image,
             secrets=prepared.secrets,
             files=self._files.job(job),
@@ -74,3 +78,10 @@ class RealGuests:
         if self._host is None or not self._host.runner.alive:
             self._host = XenHost.connect(self._plan.host, prepared.endpoint)
         return self._host
+
+
+def as_fast_as(spec: JobSpec, host: XenHost, hvm_slowdown: float) -> XenHost:
+    """*host* with the patience that the guest of *spec* needs on it."""
+    if spec.virt is Virt.PV or hvm_slowdown == 1:
+        return host
+    return replace(host, timeout_factor=host.timeout_factor * hvm_slowdown)

@@ -63,12 +63,15 @@ def test_the_host_is_asked() -> None:
     assert found.path("kernel") == "/boot/vmlinuz-6.1"
 
 
-@pytest.mark.parametrize(("said", "cpus"), [("emulated yes\n", "1"), ("", "")])
-def test_guests_of_an_emulated_processor_share_one(said: str, cpus: str) -> None:
+@pytest.mark.parametrize(("said", "cpus", "slow"), [("emulated yes\n", "1", True), ("", "", False)])
+def test_guests_of_an_emulated_processor_share_one_and_are_slow(
+    said: str, cpus: str, slow: bool
+) -> None:
     fake = FakeHost()
     fake.runner.on_call(r"xen-dir", lambda _: Reply(stdout=said))
     found = find_capabilities(fake.host)
     assert found.hvm_cpus == cpus
+    assert (found.hvm_slowdown > 1) is slow
     assert "emulated" not in found.paths
 
 

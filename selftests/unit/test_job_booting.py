@@ -11,6 +11,7 @@ from harness.errors import LabError
 from harness.flight.axes import Boot, Builder, Virt
 from harness.flight.build import build_plan
 from harness.flight.model import DOM0_KERNEL, JobSpec
+from harness.host.fake import FakeHost
 from harness.job.booting import (
     domain_config,
     guest_console,
@@ -19,6 +20,7 @@ from harness.job.booting import (
     menu_files,
 )
 from harness.job.prepared import PreparedImage
+from harness.job.real import as_fast_as
 from harness.xen.config import Disk, DomainConfig, Firmware, Vif
 
 TOOLS = {
@@ -152,3 +154,11 @@ def test_what_the_host_or_the_image_lacks_is_the_labs_fault(smoke: JobSpec) -> N
         config(replace(smoke, virt=Virt.PVH, boot=Boot.PVGRUB), other="/x")
     with pytest.raises(LabError, match="no kernel for a direct boot"):
         config(smoke, PreparedImage(golden="xf-golden-k"))
+
+
+def test_only_guests_that_need_the_processors_help_are_given_more_time(smoke: JobSpec) -> None:
+    host = FakeHost().host
+    assert as_fast_as(smoke, host, 3.0) is host
+    hvm = replace(smoke, virt=Virt.HVM)
+    assert as_fast_as(hvm, host, 1.0) is host
+    assert as_fast_as(hvm, host, 3.0).timeout_factor == 3 * host.timeout_factor
