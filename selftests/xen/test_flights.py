@@ -92,9 +92,9 @@ def test_smoke_passes_and_leaves_nothing(lab: Lab) -> None:
 
 @pytest.mark.usefixtures("clean_host")
 def test_cells_of_the_matrix_pass(lab: Lab) -> None:
-    """With the guest of `smoke`: two dists, both architectures, and a kernel that pygrub finds in the
-    guest's own disk. One image serves both. PVH and HVM are not among them: QEMU's emulated AMD-V
-    spoils their flags register now and then (docs/testbox.md).
+    """With the guest of `smoke`: two dists, both architectures, and a kernel that pygrub finds in
+    the guest's own disk. One image serves both. PVH and HVM are not among them: QEMU's emulated
+    AMD-V spoils their flags register now and then (docs/testbox.md).
     """
     run = lab.xenflight("run", "matrix", "--only", ",".join(CELLS))
     assert run.exit_status == 0, run.stdout + run.stderr
