@@ -19,7 +19,7 @@ from harness.errors import LabError, XenflightError
 from harness.flight.model import JobSpec
 from harness.job.images import Built, LocalImages
 from harness.job.pipeline import builds_at_once
-from harness.job.wanted import ON_HOST, Wanted, in_order
+from harness.job.wanted import Wanted, in_order
 from harness.progress import Progress as Tell
 from harness.units import human_seconds, human_size
 
@@ -45,7 +45,7 @@ def build_all(
     stopping = stop or threading.Event()
     make = build or LocalImages(stopping).build
     images = in_order(job for job in jobs if not job.skip)
-    wanted = [image for image in images if image.builder not in ON_HOST]
+    wanted = [image for image in images if not image.builder.on_host]
     with _bars() as bar, ThreadPoolExecutor(builds_at_once(), "image-build") as pool:
 
         def one(image: Wanted) -> Outcome:

@@ -70,6 +70,11 @@ class Builder(StrEnum):
     IMPORT = "import"
     """Somebody else did; the flight says where the image is."""
 
+    @property
+    def on_host(self) -> bool:
+        """Whether it works on the host, for each job anew, and chooses the kernel itself."""
+        return self in (Builder.XEN_CREATE_IMAGE, Builder.DEBIAN_INSTALLER)
+
 
 class Layout(StrEnum):
     """What is on the guest's disk."""

@@ -26,7 +26,7 @@ def kernel_of(job: JobSpec) -> Kernel | None:
     """
     if from_dom0(job):
         return None
-    if job.builder in (Builder.XEN_CREATE_IMAGE, Builder.DEBIAN_INSTALLER):
+    if job.builder.on_host:
         return _native(job.dist, job.arch)
     return _chosen(job.dist, job.arch, job.kernel)
 

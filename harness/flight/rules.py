@@ -40,7 +40,6 @@ def why_impossible(job: JobSpec) -> str:
 
 _FIRMWARE = (Boot.BIOS, Boot.UEFI)
 _LOADERS = (Boot.PYGRUB, Boot.PVGRUB)
-_IN_DOMAIN_OR_DOM0 = (Builder.XEN_CREATE_IMAGE, Builder.DEBIAN_INSTALLER)
 
 
 def _arch_unknown(job: JobSpec) -> bool:
@@ -209,9 +208,7 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         id="builder-raw",
-        forbids=lambda job: (
-            job.builder in _IN_DOMAIN_OR_DOM0 and job.disk_format is not DiskFormat.RAW
-        ),
+        forbids=lambda job: job.builder.on_host and job.disk_format is not DiskFormat.RAW,
         reason="{job.builder} fills a logical volume itself: its disk_format is raw",
         source="xen-create-image(8), --lvm; harness/guest",
     ),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from harness.dists.table import TABLE
 from harness.errors import LabError
-from harness.flight.axes import Boot, Builder, Virt
+from harness.flight.axes import Boot, Virt
 from harness.flight.model import DOM0_KERNEL, JobSpec
 from harness.guest.menu import menu_with_args
 from harness.guest.seed import SeedFile
@@ -18,8 +18,6 @@ from harness.xen.domain import ConsoleType, both_consoles_command, console_comma
 
 XEN_CONSOLE, SERIAL_CONSOLE = "hvc0", "ttyS0"
 _CONSOLE = re.compile(r"\bconsole=(\w+)")
-ON_HOST = (Builder.XEN_CREATE_IMAGE, Builder.DEBIAN_INSTALLER)
-"""Builders that make a job's disk on its host, and choose its kernel themselves."""
 _FIRMWARE = {
     Boot.DIRECT: Firmware.SEABIOS,
     Boot.BIOS: Firmware.SEABIOS,
@@ -88,7 +86,7 @@ def domain_config(
     """
     kernel = ramdisk = bootloader = None
     match spec.boot:
-        case Boot.DIRECT if spec.kernel == DOM0_KERNEL and spec.builder not in ON_HOST:
+        case Boot.DIRECT if spec.kernel == DOM0_KERNEL and not spec.builder.on_host:
             kernel, ramdisk = _tool(tools, "kernel"), _tool(tools, "initrd")
         case Boot.DIRECT:
             kernel, ramdisk = image.kernel or None, image.initrd or None

@@ -30,7 +30,6 @@ from harness.host.reaper import KEPT
 from harness.host.xenhost import XenHost
 from harness.job.address import find_address
 from harness.job.booting import (
-    ON_HOST,
     domain_config,
     guest_console,
     kernel_arguments,
@@ -107,7 +106,7 @@ class GuestUnderTest:
         byte of its boot is lost (XTF's runner does the same).
         """
         self._files.path.mkdir(parents=True, exist_ok=True)
-        if self.spec.builder in ON_HOST:
+        if self.spec.builder.on_host:
             self._build()
         else:
             with self.step.phase("scratch"):
@@ -178,7 +177,7 @@ class GuestUnderTest:
     @property
     def _swaps(self) -> bool:
         """Whether the guest must be told of its swap space; a builder on the host does that."""
-        return self.disks.swap is not None and self.spec.builder not in ON_HOST
+        return self.disks.swap is not None and not self.spec.builder.on_host
 
     def domain_config(self) -> DomainConfig:
         """Its xl.cfg(5) as data."""
@@ -328,7 +327,7 @@ class GuestUnderTest:
         if self._gone:
             return
         remove_guest(self.host, self.name, self._domain, self.disks.volumes)
-        if self.spec.builder in ON_HOST:
+        if self.spec.builder.on_host:
             bound = Deadline.after(self.host.stretched(VOLUME_TIMEOUT))
             remove_built(self.host, self._run, self.hostname, bound)
         self._gone = True

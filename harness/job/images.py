@@ -22,7 +22,7 @@ from harness.host.golden import GoldenVolume, ensure_golden
 from harness.host.transfer import HotplugTransfer, SshTransfer, Transfer
 from harness.host.xenhost import XenHost
 from harness.job.prepared import PreparedImage, PreparedMirror
-from harness.job.wanted import ON_HOST, Wanted
+from harness.job.wanted import Wanted
 from harness.mirror.opening import OpenMirror, open_mirror
 from harness.mirror.proxy import SLIRP_HOST
 from harness.progress import Progress
@@ -84,7 +84,7 @@ class LocalImages:
             return Built(image=image, reused=reused)
         progress(f"probing the mirror for {wanted.dist}")
         mirror = self._mirrors.get(wanted)
-        if wanted.builder in ON_HOST:
+        if wanted.builder.on_host:
             return Built(mirror=mirror)
         image, reused = build_debian(wanted, mirror, self.local, progress)
         return Built(image=image, mirror=mirror, reused=reused)

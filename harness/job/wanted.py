@@ -15,8 +15,6 @@ from harness.guest.layout import Layout
 from harness.guest.spec import ImageSpec
 from harness.units import Size
 
-ON_HOST = frozenset({Builder.XEN_CREATE_IMAGE, Builder.DEBIAN_INSTALLER})
-"""Builders that make each job's own disk on the host; only a mirror is made ready for them."""
 _HASH = 8
 _NO_SIZE = Size(0)
 _USUAL_MIRROR = MirrorSpec()
@@ -68,7 +66,8 @@ def wanted_by(job: JobSpec) -> Wanted:
     usual = Wanted(builder=job.builder, dist=job.dist.value, arch=job.arch.value)
     if job.builder is Builder.IMPORT:
         return replace(usual, size=job.disk, source=job.image)
-    if job.builder in ON_HOST:
+    if job.builder.on_host:
+        # It makes each job its own disk: only a mirror is made ready.
         return replace(usual, kernel=kernel, mirror=job.mirror)
     return replace(
         usual,
