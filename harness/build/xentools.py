@@ -1,7 +1,7 @@
 """xen-create-image's command line, and what is known of its options. Pure.
 
-Read in xen-tools 4.9.2's source, as Debian 12 and later have it. It puts the values of most options
-into lines for a shell, as root, unquoted.
+Read in xen-tools 4.9.2's source, as Debian 12 has it (Debian 13 has none). It puts the values of
+most options into lines for a shell, as root, unquoted.
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@ class Dom0Release:
     xen: str
     """Xen's version as in the package names, such as ``4.17``."""
     extra_packages: tuple[str, ...] = ()
+    """What only this release has: xen-tools is in Debian 12 and not in Debian 13, whose dom0
+    then lacks the flag xen-tools and skips ``builder: xen-create-image``."""
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -54,14 +56,13 @@ COMMON_PACKAGES = (
     "systemd-sysv",
     "thin-provisioning-tools",
     "udev",
-    "xen-tools",
     "zstd",
 )
 
 RELEASES = {
     release.name: release
     for release in (
-        Dom0Release(name="bookworm", xen="4.17"),
+        Dom0Release(name="bookworm", xen="4.17", extra_packages=("xen-tools",)),
         Dom0Release(name="trixie", xen="4.20"),
     )
 }
