@@ -61,8 +61,8 @@ class Capabilities:
 
     hvm_cpus: str = ""
     """The processors that PVH and HVM guests may run on, as in ``cpus=``; empty: any of them.
-    When QEMU emulates AMD-V (TCG, 7.2 and 10.0) guests on two processors at once go wrong within
-    seconds: triple faults, or an interrupt that was never raised. On one they do not."""
+    When QEMU emulates AMD-V (TCG, 7.2 and 10.0) one in three of those that run on processor 0 goes
+    wrong within seconds, most often by a triple fault; on the last processor none did (ADR 11)."""
 
     hvm_slowdown: float = 1.0
     """How much slower than the host's PV guests its PVH and HVM guests are; stretches their

@@ -25,13 +25,14 @@ class Accel(StrEnum):
 
         The TCG list is what Xen 4.17 and 4.20 start on. ``max`` crashes dom0 at once (a PV
         entry fault); with ``+aes`` the kernel's aesni self-test oopses. ``+svm,+npt`` are
-        what PVH and HVM guests need.
+        what PVH and HVM guests need. ``-cx16``: QEMU up to 7.2 makes garbage of EFLAGS in
+        cmpxchg16b, which newer kernels use all the time (ADR 12).
         """
         match self:
             case Accel.KVM:
                 return ("-accel", "kvm", "-cpu", "host")
             case Accel.TCG:
-                features = "+svm,+npt,+ssse3,+sse4.1,+sse4.2,+popcnt,+fsgsbase"
+                features = "+svm,+npt,+ssse3,+sse4.1,+sse4.2,+popcnt,+fsgsbase,-cx16"
                 return ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", f"qemu64,{features}")
 
 

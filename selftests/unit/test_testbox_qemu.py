@@ -27,7 +27,7 @@ qemu-system-x86_64
 -machine q35,sata=off
 -nodefaults
 -accel tcg,thread=multi,tb-size=512
--cpu qemu64,+svm,+npt,+ssse3,+sse4.1,+sse4.2,+popcnt,+fsgsbase
+-cpu qemu64,+svm,+npt,+ssse3,+sse4.1,+sse4.2,+popcnt,+fsgsbase,-cx16
 -m 4096
 -smp 2
 -display none
