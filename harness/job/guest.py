@@ -52,8 +52,9 @@ from harness.xen.config import DomainConfig, Vif
 from harness.xen.domain import Domain
 from harness.xen.toolstack import CreateRefused
 
-POWERED_OFF = re.compile(r"reboot: (Power down|System halted)")
-"""Linux's last words (kernel/reboot.c). A PV guest has no power to switch off, and halts."""
+POWERED_OFF = re.compile(r"reboot: (Power down|System halted|Power off not available)")
+"""Linux's last words (kernel/reboot.c). A PV guest has no power to switch off, and halts;
+6.12 then says "Power off not available: System halted instead"."""
 T = TypeVar("T")
 
 

@@ -21,7 +21,7 @@ from harness.errors import GuestFailure, HostLost, LabError
 from harness.flight.build import build_plan
 from harness.host.fake import FakeHost
 from harness.host.reaper import KEPT
-from harness.job.guest import GuestUnderTest
+from harness.job.guest import POWERED_OFF, GuestUnderTest
 from harness.job.prepared import PreparedImage
 from harness.job.proof import prove_console, prove_gone, prove_network, prove_ssh
 from harness.job.secrets import FlightSecrets
@@ -273,3 +273,17 @@ def test_the_flights_own_arguments_come_last(bench: Bench) -> None:
     assert config.cmdline == "root=/dev/xvda1 ro console=hvc0"
     assert config.vifs[0].mac.startswith("00:16:3e:")
     assert config.memory == 512
+
+
+@pytest.mark.parametrize(
+    ("line", "ended"),
+    [
+        ("[  138.271430] reboot: System halted", True),
+        ("[  151.018224] reboot: Power down", True),
+        ("[  144.541968] reboot: Power off not available: System halted instead", True),
+        ("[  144.541968] reboot: Restarting system", False),
+        ("[  OK  ] Reached target poweroff.target - System Power Off.", False),
+    ],
+)
+def test_a_kernels_last_words(line: str, ended: bool) -> None:
+    assert bool(POWERED_OFF.search(line)) is ended
