@@ -35,7 +35,7 @@ _OPTIONS = {
     "ext4": "EXT4_FS",
     "xfs": "XFS_FS",
     "btrfs": "BTRFS_FS",
-    "ata-piix": "ATA_PIIX",
+    "ahci": "SATA_AHCI",
     "sd-mod": "BLK_DEV_SD",
     "dm-mod": "BLK_DEV_DM",
 }

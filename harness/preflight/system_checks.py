@@ -36,7 +36,7 @@ def root_driver(case: Case) -> Iterator[Evidence]:
         return
     wanted = [BLOCK]
     if case.virt is Virt.HVM and case.xen_disks is False:
-        wanted = ["ata-piix", "sd-mod"]
+        wanted = ["ahci", "sd-mod"]
     fs = _root_type(case)
     if fs in _EXT:
         wanted.append("ext4")

@@ -160,6 +160,10 @@ class DomainConfig:
             "serial": "pty" if hvm else None,
             "vga": "none" if hvm else None,
             "vnc": 0 if hvm else None,
+            # The firmware's and GRUB's disk, until the kernel has its own driver. GRUB reads a
+            # kernel off the emulated IDE disk so slowly (one port access per two bytes) that an
+            # emulated host took two minutes for it.
+            "hdtype": "ahci" if hvm else None,
             "disk": [str(disk) for disk in self.disks],
             "vif": [str(vif) for vif in self.vifs],
             "on_poweroff": self.on_poweroff,

@@ -21,7 +21,7 @@ LABEL = "foreign"
 RELEASE = "6.1.0-9-test"
 KERNEL, INITRD = f"/boot/vmlinuz-{RELEASE}", f"/boot/initrd.img-{RELEASE}"
 CONSOLES = "console=hvc0 console=ttyS0,115200n8"
-MODULES = ("xen-blkfront", "ext4", "ata_piix", "sd_mod")
+MODULES = ("xen-blkfront", "ext4", "ahci", "sd_mod")
 
 ROOT_AT, ROOT_SIZE = 10 * MIB, 24 * MIB
 ESP_AT, ESP_SIZE = 2 * MIB, 8 * MIB

@@ -81,7 +81,7 @@ def test_a_sound_image_will_boot_by_every_method(tmp_path: Path) -> None:
         True,
         True,
     )
-    assert initrd.modules == {"xen-blkfront", "ext4", "ata-piix", "sd-mod"}
+    assert initrd.modules == {"xen-blkfront", "ext4", "ahci", "sd-mod"}
     assert initrd.members == len(MODULES) + 4  # init, the microcode, and two ends
 
 
@@ -183,7 +183,7 @@ BREAKS = {
         "cut short",
     ),
     "initrd-without-blkfront": Break(
-        with_file(INITRD, initramfs(("ext4", "ata_piix", "sd_mod"))),
+        with_file(INITRD, initramfs(("ext4", "ahci", "sd_mod"))),
         only(ALL, WILL_NOT),
         "xen-blkfront is a module",
     ),

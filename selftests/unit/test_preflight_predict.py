@@ -204,7 +204,7 @@ def test_an_hvm_guest_without_xen_drivers_has_its_root_on_sda() -> None:
     kernel = replace(
         KERNEL,
         pvhvm=False,
-        drivers={"ata-piix": Driver.BUILTIN, "sd-mod": Driver.BUILTIN, "ext4": Driver.BUILTIN},
+        drivers={"ahci": Driver.BUILTIN, "sd-mod": Driver.BUILTIN, "ext4": Driver.BUILTIN},
     )
     choice = replace(CHOICE, kernel=kernel, args="root=/dev/sda1 console=ttyS0")
     assert outcome(report(choice), "hvm", "bios") is WILL
