@@ -10,10 +10,11 @@ import re
 import shlex
 from dataclasses import dataclass
 
+from harness.dists.kernels import DEFAULT_KERNEL, DOM0_KERNEL
 from harness.errors import UsageError
 from harness.flight.axes import Boot
 from harness.flight.builderoptions import OWNED
-from harness.flight.model import DEFAULT_KERNEL, DOM0_KERNEL, JobSpec
+from harness.flight.model import JobSpec
 from harness.units import Size
 
 PROGRAM = "xen-create-image"

@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.dists.kernels import DEFAULT_KERNEL
 from harness.dists.table import TABLE, find_dist
 from harness.errors import UsageError
 from harness.flight.axes import Builder
 from harness.flight.build import build_plan
 from harness.flight.model import JobSpec
-from harness.guest.kernels import DEFAULT, choose_kernel
+from harness.guest.kernels import choose_kernel
 from harness.job.wanted import in_order
 from harness.mirror.check import OK, Answer, Question
 
@@ -38,7 +39,7 @@ def what_to_ask(
 
 def of_dist(name: str, arch: str) -> Question:
     """Whether *name* can be built for *arch* from this machine's own mirror."""
-    kernel = choose_kernel(find_dist(name), arch, DEFAULT)
+    kernel = choose_kernel(find_dist(name), arch, DEFAULT_KERNEL)
     arches = tuple(dict.fromkeys([arch, kernel.flavour.arch]))
     return Question(url=None, suite=name, arch=arch, arches=arches)
 

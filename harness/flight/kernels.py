@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import cache
 
+from harness.dists.kernels import DOM0_KERNEL, match_kernel
 from harness.dists.model import Dist, Kernel
 from harness.dists.table import TABLE
 from harness.flight.axes import Boot, Builder
-from harness.flight.model import DEFAULT_KERNEL, DOM0_KERNEL, JobSpec
-
-_VERSION = re.compile(r"\d[\w.+~]*(?:-[\d.]+)?")
+from harness.flight.model import JobSpec
 
 
 def known_dist(job: JobSpec) -> Dist | None:
@@ -28,7 +26,9 @@ def kernel_of(job: JobSpec) -> Kernel | None:
         return None
     if job.builder.on_host:
         return _native(job.dist, job.arch)
-    return _chosen(job.dist, job.arch, job.kernel)
+    found = known_dist(job)
+    choice = match_kernel(found, job.arch, job.kernel) if found else None
+    return choice.flavour if choice else None
 
 
 def from_dom0(job: JobSpec) -> bool:
@@ -41,23 +41,6 @@ def from_dom0(job: JobSpec) -> bool:
 def is_version(kernel: str) -> bool:
     """Whether *kernel* names one version: ``6.1.0-50-cloud-amd64``, but not ``686-pae``."""
     return "." in kernel and kernel[0].isdigit()
-
-
-@cache
-def _chosen(dist: str, arch: str, wanted: str) -> Kernel | None:
-    found = TABLE.get(dist)
-    kernels = found.kernels_for(arch) if found else ()
-    if wanted == DEFAULT_KERNEL:
-        return next(iter(kernels), None)
-    for kernel in kernels:
-        if kernel.flavour == wanted:
-            return kernel
-    # The longest ending first: "-cloud-amd64" ends with "-amd64", too.
-    for kernel in sorted(kernels, key=lambda one: len(one.package), reverse=True):
-        version = wanted.removesuffix(kernel.versioned("").removeprefix("linux-image-"))
-        if version != wanted and _VERSION.fullmatch(version):
-            return kernel
-    return None
 
 
 @cache

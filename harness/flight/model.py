@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from harness.dists.kernels import DEFAULT_KERNEL
 from harness.flight.axes import (
     Arch,
     Boot,
@@ -33,11 +34,6 @@ DEFAULT_TIMEOUTS: Mapping[str, timedelta] = {
 }
 """How long each phase of a guest may take on hardware. Generous: they end hopeless waits and
 are no measure of speed. A host's ``timeout_factor`` stretches all of them."""
-
-DEFAULT_KERNEL = "default"
-"""The kernel that a dist's table names first."""
-DOM0_KERNEL = "dom0"
-"""The host's own kernel and initramfs, as osstest and xen-create-image use them."""
 
 PHASES: tuple[str, ...] = tuple(DEFAULT_TIMEOUTS)
 """The phases of a guest's life, in their order."""

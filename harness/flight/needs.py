@@ -48,22 +48,24 @@ WHY: Mapping[HostFlag, str] = {
 """What it means that a flag is missing."""
 
 
+def needs_to_boot(virt: Virt, boot: Boot) -> tuple[HostFlag, ...]:
+    """The flags for a guest of *virt* booted by *boot*, whatever its disk and whoever made it."""
+    mode = HostFlag(virt.value)
+    match boot:
+        case Boot.PVGRUB:
+            return mode, HostFlag.PVGRUB_PVH if virt is Virt.PVH else HostFlag.PVGRUB_PV
+        case Boot.DIRECT if virt is Virt.HVM:
+            # QEMU puts the kernel in an option ROM, which SeaBIOS runs.
+            return mode, HostFlag.BIOS
+        case Boot.DIRECT:
+            return (mode,)
+        case Boot.PYGRUB | Boot.BIOS | Boot.UEFI:
+            return mode, HostFlag(boot.value)
+
+
 def needs(job: JobSpec) -> frozenset[HostFlag]:
     """The flags that a host must have to run *job*."""
-    found = {HostFlag(job.virt.value)}
-    match job.boot:
-        case Boot.PYGRUB:
-            found.add(HostFlag.PYGRUB)
-        case Boot.PVGRUB:
-            pvh = job.virt is Virt.PVH
-            found.add(HostFlag.PVGRUB_PVH if pvh else HostFlag.PVGRUB_PV)
-        case Boot.BIOS | Boot.UEFI:
-            found.add(HostFlag(job.boot.value))
-        case Boot.DIRECT if job.virt is Virt.HVM:
-            # QEMU puts the kernel in an option ROM, which SeaBIOS runs.
-            found.add(HostFlag.BIOS)
-        case Boot.DIRECT:
-            pass
+    found = set(needs_to_boot(job.virt, job.boot))
     if job.disk_format is DiskFormat.QCOW2:
         found.add(HostFlag.QDISK)
     if job.builder is Builder.XEN_CREATE_IMAGE:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from harness.dists.kernels import DEFAULT_KERNEL, DOM0_KERNEL
 from harness.dists.model import Init
 from harness.flight.axes import Arch, Boot, Builder, DiskFormat, Dist, Layout, Virt
 from harness.flight.kernels import from_dom0, is_version, kernel_of, known_dist
-from harness.flight.model import DEFAULT_KERNEL, DOM0_KERNEL, JobSpec
+from harness.flight.model import JobSpec
 
 
 @dataclass(frozen=True, kw_only=True)

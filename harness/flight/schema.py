@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
+from harness.dists.kernels import DEFAULT_KERNEL
 from harness.flight.axes import Builder, DiskFormat, Layout, Toolstack
 from harness.flight.builderoptions import OptionName, OptionValue, seedable
 from harness.flight.fields import (
@@ -52,7 +53,6 @@ from harness.flight.fields import (
     is_url,
     unique,
 )
-from harness.flight.model import DEFAULT_KERNEL
 from harness.units import Size
 
 

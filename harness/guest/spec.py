@@ -7,10 +7,11 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from harness.dists.kernels import DEFAULT_KERNEL, KernelChoice
 from harness.dists.table import find_dist
 from harness.errors import UsageError
 from harness.guest import customise, grub
-from harness.guest.kernels import DEFAULT, KernelChoice, choose_kernel
+from harness.guest.kernels import choose_kernel
 from harness.guest.layout import Layout, partition_table
 from harness.units import Size
 
@@ -28,7 +29,7 @@ class ImageSpec:
     size: Size = _USUAL
     """Of the whole image."""
     layout: Layout = Layout.BARE
-    kernel: str = DEFAULT
+    kernel: str = DEFAULT_KERNEL
     """As `harness.guest.kernels.choose_kernel` takes it."""
     builder: str = "mmdebstrap"
     extra_packages: tuple[str, ...] = ()

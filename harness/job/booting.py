@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from harness.dists.kernels import DOM0_KERNEL
 from harness.dists.table import TABLE
 from harness.errors import LabError
 from harness.flight.axes import Boot, Virt
-from harness.flight.model import DOM0_KERNEL, JobSpec
+from harness.flight.model import JobSpec
 from harness.guest.menu import menu_with_args
 from harness.guest.seed import SeedFile
 from harness.job.prepared import PreparedImage

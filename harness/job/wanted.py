@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
 from harness.cache import content_key
+from harness.dists.kernels import DEFAULT_KERNEL, DOM0_KERNEL
 from harness.dists.table import find_dist
 from harness.flight.axes import Builder
 from harness.flight.model import ImageSource, JobSpec, MirrorSpec
-from harness.guest.kernels import DEFAULT, DOM0, choose_kernel
+from harness.guest.kernels import choose_kernel
 from harness.guest.layout import Layout
 from harness.guest.spec import ImageSpec
 from harness.units import Size
@@ -28,7 +29,7 @@ class Wanted:
     dist: str
     arch: str
     layout: str = ""
-    kernel: str = DEFAULT
+    kernel: str = DEFAULT_KERNEL
     size: Size = _NO_SIZE
     packages: tuple[str, ...] = ()
     mirror: MirrorSpec = _USUAL_MIRROR
@@ -62,7 +63,7 @@ class Wanted:
 
 def wanted_by(job: JobSpec) -> Wanted:
     """The image that *job* needs; what makes no difference to its builder is left out."""
-    kernel = DEFAULT if job.kernel == DOM0 else job.kernel
+    kernel = DEFAULT_KERNEL if job.kernel == DOM0_KERNEL else job.kernel
     usual = Wanted(builder=job.builder, dist=job.dist.value, arch=job.arch.value)
     if job.builder is Builder.IMPORT:
         return replace(usual, size=job.disk, source=job.image)

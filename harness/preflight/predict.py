@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from harness.flight.axes import Boot, Virt
-from harness.flight.needs import WHY, HostFlag
+from harness.flight.needs import WHY, HostFlag, needs_to_boot
 from harness.preflight.case import Case
 from harness.preflight.evidence import Evidence, Prediction, Weight, judge
 from harness.preflight.model import ImageReport
@@ -64,15 +64,8 @@ def predict_all(
 
 def _lacking(virt: Virt, boot: Boot, flags: Collection[HostFlag]) -> list[Evidence]:
     """What the host cannot do; the words are those of `harness.flight.needs`."""
-    wanted = [HostFlag(virt.value)]
-    if boot is Boot.PVGRUB:
-        wanted.append(HostFlag.PVGRUB_PVH if virt is Virt.PVH else HostFlag.PVGRUB_PV)
-    elif boot is not Boot.DIRECT:
-        wanted.append(HostFlag(boot.value))
-    elif virt is Virt.HVM:
-        wanted.append(HostFlag.BIOS)
     return [
         Evidence(weight=Weight.BAD, text=f"the host: {WHY[flag]}", rule="host", source=flag.value)
-        for flag in wanted
+        for flag in needs_to_boot(virt, boot)
         if flag not in flags
     ]

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from test_job_flight import FLIGHTS
 
+from harness.dists.kernels import DOM0_KERNEL
 from harness.errors import LabError
 from harness.flight.axes import Boot, Builder, Virt
 from harness.flight.build import build_plan
-from harness.flight.model import DOM0_KERNEL, JobSpec
+from harness.flight.model import JobSpec
 from harness.host.fake import FakeHost
 from harness.job.booting import (
     domain_config,
