@@ -35,6 +35,10 @@ DEFAULT_TIMEOUTS: Mapping[str, timedelta] = {
 """How long each phase of a guest may take on hardware. Generous: they end hopeless waits and
 are no measure of speed. A host's ``timeout_factor`` stretches all of them."""
 
+EXTRA_DEVICES = tuple(f"xvd{letter}" for letter in "cdefghijklmnop")
+"""What the guest calls its extra disks, after its root (xvda) and swap (xvdb). Without extended
+numbers a block front end has 16 disks (xl-disk-configuration(5), xen-vbd-interface(7))."""
+
 PHASES: tuple[str, ...] = tuple(DEFAULT_TIMEOUTS)
 """The phases of a guest's life, in their order."""
 

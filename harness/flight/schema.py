@@ -53,6 +53,7 @@ from harness.flight.fields import (
     is_url,
     unique,
 )
+from harness.flight.model import EXTRA_DEVICES
 from harness.units import Size
 
 
@@ -133,7 +134,11 @@ class Overrides(Strict):
     disk_format: DiskFormatField = DiskFormat.RAW
     toolstack: ToolstackField = Toolstack.XL
     swap: Swap = Field(default=None, description="The size of a disk with swap space, or none.")
-    extra_disks: list[ExtraDisk] = Field(default=[], description="Sizes of further, empty disks.")
+    extra_disks: list[ExtraDisk] = Field(
+        default=[],
+        max_length=len(EXTRA_DEVICES),
+        description=f"Sizes of further, empty disks, {len(EXTRA_DEVICES)} at most.",
+    )
     image: ImageModel | None = None
     builder_options: Annotated[dict[OptionName, OptionValue], AfterValidator(seedable)] = Field(
         default={}, description="More options for xen-create-image; true for one without a value."

@@ -48,6 +48,9 @@ def _explain(model: type[BaseModel], document: Document, detail: ErrorDetails) -
         case "missing":
             where = f" in {dotted(path[:-1])}" if path[:-1] else ""
             return document.finding(f"the key {path[-1]!r} is missing{where}", path)
+        case "too_long":
+            context = detail["ctx"]
+            text = f"{context['actual_length']} are too many; {context['max_length']} at most"
         case "value_error":
             text = str(detail["ctx"]["error"])
         case kind:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from harness.build.model import BuiltDisks
 from harness.flight.axes import DiskFormat
-from harness.flight.model import JobSpec
+from harness.flight.model import EXTRA_DEVICES, JobSpec
 from harness.host.xenhost import XenHost
 from harness.job.prepared import PreparedImage
 from harness.remote.command import Command
@@ -68,8 +68,8 @@ class GuestDisks:
         rest = [first]
         if self.swap and self.swap_device:
             rest.append(Disk(path=path(self.swap), vdev=self.swap_device))
-        for letter, volume in zip("cdefghijklmnop", self.extra, strict=False):
-            rest.append(Disk(path=path(volume), vdev=f"xvd{letter}"))
+        for device, volume in zip(EXTRA_DEVICES, self.extra, strict=False):
+            rest.append(Disk(path=path(volume), vdev=device))
         return tuple(rest)
 
 

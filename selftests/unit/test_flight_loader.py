@@ -174,6 +174,7 @@ def test_everything_wrong_is_told_at_once_in_the_order_of_the_file(tmp_path: Pat
         ("disk: 511M", "511M is too small: the least is 512M"),
         ("vcpus: 0", "0 is out of bounds; accepted: 1 to 512"),
         ("vcpus: 513", "accepted: 1 to 512"),
+        (f"extra_disks: [{'1G, ' * 15}]", "extra_disks: 15 are too many; 14 at most"),
         ("vcpus: 1.5", "this must be a whole number, not the number 1.5"),
         ("vcpus: '2'", "this must be a whole number, not the text '2'"),
         ("timeouts: {kernel: 25h}", "25h is too long: the most is 24h"),
