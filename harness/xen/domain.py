@@ -40,13 +40,13 @@ exec xl console -t "$2" "$3"
 """
 
 
-def console_command(name: str, kind: ConsoleType = ConsoleType.PV) -> Command:
-    """The command that shows a domain's console: open it, and close it when done.
+def console_command(name: str) -> Command:
+    """The command that shows a domain's Xen console: open it, and close it when done.
 
     It does not end by itself when its input does. xenconsole takes input from a terminal
     only (tools/console/client/main.c: ``interactive``); without one it shows, but is deaf.
     """
-    return Command(("xl", "console", "-t", kind.value, name), terminal=True)
+    return Command(("xl", "console", "-t", ConsoleType.PV.value, name), terminal=True)
 
 
 def both_consoles_command(name: str, spoken: ConsoleType) -> Command:
