@@ -1,7 +1,7 @@
 """Images that somebody else made: brought into the cache as they are, for the host to have.
 
 What was given is never written to. Nothing in it is changed, either: a job's own files go to its
-scratch volume, and `overlay_list` says which.
+scratch volume, and its results say which.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from harness.guest import manifest
 from harness.guest.cache import IMAGE, MANIFEST, Image, ImageCache
 from harness.guest.extents import data_extents
 from harness.guest.fetch import check_sum, checksum, download, is_url
-from harness.guest.seed import guest_seed
 from harness.preflight.case import Case
 from harness.preflight.files import UnreadableError, find, read_text
 from harness.preflight.inspect import inspect_raw
@@ -59,22 +58,6 @@ def ensure_import(
         progress("waiting for another process that imports the same image", None)
 
     return cache.get_or_build(key, job.builder(key, sha256), waiting=waiting)
-
-
-def overlay_list(report: ImageReport) -> tuple[str, ...]:
-    """What a job writes into its copy of this image, in words for its results; maybe nothing."""
-    if not seedable(report):
-        return ()
-    seed = guest_seed(
-        host_name="guest",
-        machine_id="",
-        authorized_keys=(),
-        host_key=b"",
-        host_key_pub=b"",
-        root_hash="x",
-    )
-    files = [file.path for file in seed.files] + [link.path for link in seed.links]
-    return (*files, "root's password in /etc/shadow")
 
 
 def seedable(report: ImageReport) -> bool:

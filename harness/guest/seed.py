@@ -65,6 +65,12 @@ class Seed:
     root_hash: str | None = None
     """For root's line of the /etc/shadow that is in the image."""
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The paths of all that it adds or replaces."""
+        paths = [file.path for file in self.files] + [link.path for link in self.links]
+        return (*paths, _SHADOW) if self.root_hash else tuple(paths)
+
 
 def guest_seed(
     *,
@@ -94,6 +100,25 @@ def guest_seed(
     if swap_device:
         files += (SeedFile(path="/etc/fstab", content=fstab(swap_device).encode()),)
     return Seed(files=(*files, *extra), directories=(("/root/.ssh", 0o700),), root_hash=root_hash)
+
+
+_UNIT_PATIENCE = 90
+"""Seconds that systemd waits for a device or a service unless told otherwise
+(systemd-system.conf(5)). The device of a console is one."""
+
+
+def patience(factor: float) -> tuple[SeedFile, ...]:
+    """What makes a guest as patient as the harness is on a host that is *factor* times slower.
+
+    Without it systemd gives up waiting for /dev/hvc0 before an emulated HVM guest has got that
+    far, and nothing asks for a login. Nothing is written for a host of ordinary speed.
+    """
+    if factor <= 1:
+        return ()
+    seconds = round(_UNIT_PATIENCE * factor)
+    names = ("DefaultTimeoutStartSec", "DefaultDeviceTimeoutSec")
+    text = "[Manager]\n" + "".join(f"{name}={seconds}\n" for name in names)
+    return (SeedFile(path="/etc/systemd/system.conf.d/slow-host.conf", content=text.encode()),)
 
 
 _SHADOW = "/etc/shadow"

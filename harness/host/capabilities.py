@@ -43,6 +43,7 @@ first xen-create-image /usr/bin/xen-create-image /usr/local/bin/xen-create-image
 if grep -q '^model name.*QEMU' /proc/cpuinfo; then echo "emulated yes"; fi
 first kernel "/boot/vmlinuz-$(uname -r)"
 first initrd "/boot/initrd.img-$(uname -r)" "/boot/initramfs-$(uname -r).img"
+exit 0
 """
 
 
@@ -55,7 +56,7 @@ EMULATED_SLOWDOWN = 3.0
 class Capabilities:
     """What a host can do, and where the things are that it does it with."""
 
-    flags: frozenset[HostFlag]
+    flags: frozenset[HostFlag] = frozenset()
     paths: Mapping[str, str] = field(default_factory=dict)
     """On the host: ``pvgrub-pv``, ``pvgrub-pvh``, ``ovmf``, ``kernel``, ``initrd``..."""
 
@@ -79,7 +80,7 @@ class Capabilities:
 
 def find_capabilities(host: XenHost) -> Capabilities:
     """Ask *host* what it can do; `LabError` when it does not answer."""
-    said = host.runner.run(Command.shell(_LOOK), check=False).stdout
+    said = host.runner.run(Command.shell(_LOOK)).stdout
     paths = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
     emulated = paths.pop("emulated", "") == "yes"
     info = host.xl.info()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 from harness.dists.kernels import DOM0_KERNEL
 from harness.dists.table import TABLE
@@ -12,6 +12,7 @@ from harness.flight.axes import Boot, Virt
 from harness.flight.model import JobSpec
 from harness.guest.menu import menu_with_args
 from harness.guest.seed import SeedFile
+from harness.host.capabilities import Capabilities
 from harness.job.prepared import PreparedImage
 from harness.remote.command import Command
 from harness.xen.config import Disk, DomainConfig, DomainType, Firmware, Vif
@@ -78,46 +79,49 @@ def domain_config(
     arguments: str,
     disks: tuple[Disk, ...],
     vif: Vif,
-    tools: Mapping[str, str],
-    hvm_cpus: str = "",
+    capabilities: Capabilities,
 ) -> DomainConfig:
-    """The domain of *spec*. *arguments* are for a direct boot; *tools* and *hvm_cpus* are the
-    host's, see `harness.host.capabilities.Capabilities`. `LabError` when the host lacks what is
-    needed.
+    """The domain of *spec*, on a host of these *capabilities*. *arguments* are for a direct boot.
+    `LabError` when the host lacks what is needed.
     """
-    kernel = ramdisk = bootloader = None
-    match spec.boot:
-        case Boot.DIRECT if spec.kernel == DOM0_KERNEL and not spec.builder.on_host:
-            kernel, ramdisk = _tool(tools, "kernel"), _tool(tools, "initrd")
-        case Boot.DIRECT:
-            kernel, ramdisk = image.kernel or None, image.initrd or None
-            if kernel is None:
-                msg = "its image has no kernel for a direct boot"
-                raise LabError(msg)
-        case Boot.PYGRUB:
-            bootloader = "pygrub"
-        case Boot.PVGRUB:
-            kernel = _tool(tools, "pvgrub-pvh" if spec.virt is Virt.PVH else "pvgrub-pv")
-        case Boot.BIOS | Boot.UEFI:
-            pass
+    start = _start(spec, image, capabilities)
     return DomainConfig(
         name=name,
         type=DomainType(spec.virt),
         memory=spec.memory.mib,
         vcpus=spec.vcpus,
-        cpus="" if spec.virt is Virt.PV else hvm_cpus,
-        kernel=kernel,
-        ramdisk=ramdisk,
+        cpus="" if spec.virt is Virt.PV else capabilities.hvm_cpus,
+        kernel=start.kernel,
+        ramdisk=start.ramdisk,
         cmdline=arguments if spec.boot is Boot.DIRECT else "",
-        bootloader=bootloader,
+        bootloader=start.bootloader,
         firmware=_FIRMWARE[spec.boot] if spec.virt is Virt.HVM else None,
         disks=disks,
         vifs=(vif,),
     )
 
 
-def _tool(tools: Mapping[str, str], name: str) -> str:
-    if name not in tools:
-        msg = f"the host has no {name}"
-        raise LabError(msg)
-    return tools[name]
+@dataclass(frozen=True, kw_only=True)
+class _Start:
+    """What xl starts the domain with; all None: what its firmware finds on the disk."""
+
+    kernel: str | None = None
+    ramdisk: str | None = None
+    bootloader: str | None = None
+
+
+def _start(spec: JobSpec, image: PreparedImage, host: Capabilities) -> _Start:
+    match spec.boot:
+        case Boot.DIRECT if spec.kernel == DOM0_KERNEL and not spec.builder.on_host:
+            return _Start(kernel=host.path("kernel"), ramdisk=host.path("initrd"))
+        case Boot.DIRECT:
+            if not image.kernel:
+                msg = "its image has no kernel for a direct boot"
+                raise LabError(msg)
+            return _Start(kernel=image.kernel, ramdisk=image.initrd or None)
+        case Boot.PYGRUB:
+            return _Start(bootloader="pygrub")
+        case Boot.PVGRUB:
+            return _Start(kernel=host.path("pvgrub-pvh" if spec.virt is Virt.PVH else "pvgrub-pv"))
+        case Boot.BIOS | Boot.UEFI:
+            return _Start()

@@ -192,10 +192,7 @@ class FlightRun:
             secrets=secrets.directory,
             images=self._names,
             skips=skips,
-            capabilities=tuple(sorted(found.flags)),
-            tools=dict(found.paths),
-            hvm_cpus=found.hvm_cpus,
-            hvm_slowdown=found.hvm_slowdown,
+            capabilities=found,
             controller=os.getpid(),
         )
 

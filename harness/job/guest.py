@@ -5,11 +5,10 @@ from __future__ import annotations
 import ipaddress
 import re
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from types import MappingProxyType
 from typing import TypeVar
 
 from harness.build.model import BuildRequest
@@ -24,7 +23,8 @@ from harness.errors import DeadlineExceeded, GuestFailure, HostLost, LabError, N
 from harness.flight.model import JobSpec
 from harness.flight.plan import Plan
 from harness.guest.identity import MacAllocator, host_name, machine_id
-from harness.guest.seed import apply_seed, guest_seed
+from harness.guest.seed import apply_seed, guest_seed, patience
+from harness.host.capabilities import Capabilities
 from harness.host.names import domain_name
 from harness.host.reaper import KEPT
 from harness.host.xenhost import XenHost
@@ -70,8 +70,7 @@ class GuestUnderTest:
         image: PreparedImage,
         secrets: Path,
         files: JobDirectory,
-        tools: Mapping[str, str] = MappingProxyType({}),
-        hvm_cpus: str = "",
+        capabilities: Capabilities,
     ) -> None:
         self.spec = spec
         self.host = host
@@ -82,8 +81,7 @@ class GuestUnderTest:
         self.step = StepRecord(job=spec.name, testid="none")
         self._run = plan.flight_id
         self._image = image
-        self._tools = tools
-        self._hvm_cpus = hvm_cpus
+        self._capabilities = capabilities
         self._arguments = f"root=/dev/{self.disks.root_device} ro"
         self._secrets = FlightSecrets(secrets)
         self._host_key = secrets / f"host-{self.hostname}"
@@ -170,8 +168,13 @@ class GuestUnderTest:
             host_key_pub=(load_public(self._host_key) + "\n").encode(),
             root_hash=self._secrets.password_hash,
             swap_device=f"/dev/{self.disks.swap_device}" if self._swaps else None,
-            extra=menu_files(self.spec, self._image),
+            extra=(
+                *menu_files(self.spec, self._image),
+                *patience(self.host.timeout_factor),
+            ),
         )
+        if self.spec.image:
+            self.step.facts["overlay"] = " ".join(seed.written)
         device = self.host.volumes.path(self.disks.root)
         apply_seed(self.host.runner, device, seed, self.disks.root_offset)
 
@@ -189,8 +192,7 @@ class GuestUnderTest:
             arguments=kernel_arguments(self.spec, self._image, self._arguments),
             disks=self.disks.attached(self.host),
             vif=Vif(mac=self.mac, bridge=self.host.bridge),
-            tools=self._tools,
-            hvm_cpus=self._hvm_cpus,
+            capabilities=self._capabilities,
         )
 
     # -- driving it --------------------------------------------------------------------

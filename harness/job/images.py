@@ -21,10 +21,9 @@ from harness.host.evict import make_room, note_use
 from harness.host.golden import GoldenVolume, ensure_golden
 from harness.host.transfer import HotplugTransfer, SshTransfer, Transfer
 from harness.host.xenhost import XenHost
-from harness.job.prepared import PreparedImage, PreparedMirror
+from harness.job.prepared import PreparedImage
 from harness.job.wanted import Wanted
 from harness.mirror.opening import OpenMirror, open_mirror
-from harness.mirror.proxy import SLIRP_HOST
 from harness.progress import Progress
 from harness.remote.local import LocalRunner
 from harness.results.model import ImageFacts
@@ -104,7 +103,7 @@ class ImageMaker(LocalImages):
         """See `Maker.bring`."""
         prepared = PreparedImage()
         if built.mirror and not built.image:
-            prepared = PreparedImage(mirror=_for_host(built.mirror, self._plan.host))
+            prepared = PreparedImage(mirror_url=_url_for_host(built.mirror, self._plan.host))
         if built.image:
             prepared = describe(built.image, self._golden(built.image, host, progress))
         self._recorder.image_ready(_facts(wanted, built))
@@ -216,16 +215,9 @@ def describe(image: Image, golden: GoldenVolume) -> PreparedImage:
     )
 
 
-def _for_host(found: OpenMirror, spec: HostSpec) -> PreparedMirror:
+def _url_for_host(found: OpenMirror, spec: HostSpec) -> str:
     """The mirror as a builder on the host gets at it; `UsageError` when it can't."""
-    security = found.seen_from(SLIRP_HOST).security if spec.testbox else found.mirror.security
-    return PreparedMirror(
-        main=mirror_for_host(spec, found.mirror, found.cache, found.running),
-        security=security or "",
-        suites={pocket.name: pocket.suite for pocket in found.snapshot.pockets},
-        release_dates=found.snapshot.dates,
-        accept_expired=found.accept_expired,
-    )
+    return mirror_for_host(spec, found.mirror, found.cache, found.running)
 
 
 def _facts(wanted: Wanted, built: Built) -> ImageFacts:

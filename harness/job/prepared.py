@@ -11,6 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from harness.errors import LabError
+from harness.host.capabilities import Capabilities
 from harness.remote.sshlink import SshEndpoint
 from harness.results.recorder import write_atomically
 
@@ -41,18 +42,6 @@ class Endpoint(_Record):
         return SshEndpoint(**self.model_dump())
 
 
-class PreparedMirror(_Record):
-    """A probed mirror, for builders that work on the host. Addresses as the host sees them."""
-
-    main: str
-    """The URL of the main archive: what ``--mirror`` takes."""
-    security: str = ""
-    suites: dict[str, str] = {}
-    """Of each pocket that may be used: ``main``, ``updates``, ``security``."""
-    release_dates: dict[str, str] = {}
-    accept_expired: bool = False
-
-
 class PreparedImage(_Record):
     """The golden LV of an image, or what its builder on the host needs, or why there is none."""
 
@@ -72,20 +61,11 @@ class PreparedImage(_Record):
     menu: str = ""
     """The text of its boot menu; empty without one."""
     menu_path: str = ""
-    shadow: str = ""
-    """The image's /etc/shadow."""
-    mirror: PreparedMirror | None = None
-    """Only for builders that work on the host."""
+    mirror_url: str = ""
+    """What a builder on the host takes for ``--mirror``, as the host reaches it; empty for images
+    that were built here."""
     broken: str = ""
     """Why it could not be had; empty when it could."""
-
-    @property
-    def mirror_url(self) -> str:
-        """What a builder on the host takes for ``--mirror``; `LabError` for other images."""
-        if self.mirror is None:
-            msg = f"image {self.key or self.golden} was not built on the host: it has no mirror"
-            raise LabError(msg)
-        return self.mirror.main
 
 
 class Prepared(_Record):
@@ -99,14 +79,8 @@ class Prepared(_Record):
     """By job name the name of its image's outcome. None for jobs that are skipped."""
     skips: dict[str, str] = {}
     """Why jobs cannot run on this host, by job name."""
-    capabilities: tuple[str, ...] = ()
-    """What the host can do (`harness.flight.needs.HostFlag`)."""
-    tools: dict[str, str] = {}
-    """Paths on the host, by the names of `harness.host.capabilities`."""
-    hvm_cpus: str = ""
-    """See `harness.host.capabilities.Capabilities`."""
-    hvm_slowdown: float = 1.0
-    """See there, too."""
+    capabilities: Capabilities = Capabilities()
+    """What the host can do."""
     controller: int = 0
     """Process id of who makes the images."""
     broken: str = ""

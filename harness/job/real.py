@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.flight.axes import Virt
 from harness.flight.model import JobSpec
 from harness.flight.plan import Plan
+from harness.host.capabilities import Capabilities
 from harness.host.xenhost import XenHost
 from harness.job.flight import FlightRun
 from harness.job.guest import GuestUnderTest
@@ -57,12 +58,11 @@ class RealGuests:
         return GuestUnderTest(
             spec=spec,
             plan=self._plan,
-            host=as_fast_as(spec, self._connected(prepared), prepared.hvm_slowdown),
+            host=as_fast_as(spec, self._connected(prepared), prepared.capabilities),
             image=image,
             secrets=prepared.secrets,
             files=self._files.job(job),
-            tools=prepared.tools,
-            hvm_cpus=prepared.hvm_cpus,
+            capabilities=prepared.capabilities,
         )
 
     def close(self) -> None:
@@ -80,8 +80,8 @@ class RealGuests:
         return self._host
 
 
-def as_fast_as(spec: JobSpec, host: XenHost, hvm_slowdown: float) -> XenHost:
+def as_fast_as(spec: JobSpec, host: XenHost, capabilities: Capabilities) -> XenHost:
     """*host* with the patience that the guest of *spec* needs on it."""
-    if spec.virt is Virt.PV or hvm_slowdown == 1:
+    if spec.virt is Virt.PV or capabilities.hvm_slowdown == 1:
         return host
-    return replace(host, timeout_factor=host.timeout_factor * hvm_slowdown)
+    return replace(host, timeout_factor=host.timeout_factor * capabilities.hvm_slowdown)

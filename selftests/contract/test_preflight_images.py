@@ -33,7 +33,7 @@ from harness.flight.axes import Boot, Virt
 from harness.flight.model import ImageSource
 from harness.flight.needs import HostFlag
 from harness.guest.cache import Image, ImageCache
-from harness.guest.importer import ensure_import, overlay_list
+from harness.guest.importer import ensure_import
 from harness.preflight.evidence import Outcome
 from harness.preflight.inspect import inspect_image
 from harness.preflight.predict import CELLS, predict, predict_all
@@ -495,13 +495,6 @@ def test_an_import_without_a_readable_root_can_only_boot_by_itself(tmp_path: Pat
     found = imported(path, tmp_path).manifest
     assert (found.root_partition, found.root_offset, found.seedable) == (3, ROOT_AT, False)
     assert (found.kernel, found.initrd, found.menu) == (None, None, "")
-    assert overlay_list(inspect_image(path, RUNNER)) == ()
-
-
-def test_what_a_job_writes_is_listed(tmp_path: Path) -> None:
-    found = overlay_list(inspect_image(Foreign().make(tmp_path), RUNNER))
-    assert {"/etc/hostname", "/root/.ssh/authorized_keys"} <= set(found)
-    assert "root's password in /etc/shadow" in found
 
 
 @pytest.mark.parametrize("name", ["cut.qcow2", "cut.gz", "tree.tar", "empty.img", "nothing.img"])

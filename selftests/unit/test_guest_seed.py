@@ -23,6 +23,7 @@ from harness.guest.seed import (
     apply_seed,
     debugfs_errors,
     guest_seed,
+    patience,
     seed_plan,
 )
 from harness.remote.command import Command
@@ -360,3 +361,21 @@ def seed_with(swap_device: str | None) -> dict[str, bytes]:
 def test_only_a_guest_with_swap_gets_another_fstab() -> None:
     assert "/etc/fstab" not in seed_with(None)
     assert seed_with("/dev/xvdb")["/etc/fstab"] == fstab("/dev/xvdb").encode()
+
+
+def test_all_that_a_seed_writes_is_listed() -> None:
+    found = SEED.written
+    assert {"/etc/hostname", "/root/.ssh/authorized_keys"} <= set(found)
+    assert ("/etc/shadow" in found) is bool(SEED.root_hash)
+
+
+def test_a_guest_of_a_slow_host_is_patient() -> None:
+    (file,) = patience(12)
+    assert file.path.startswith("/etc/systemd/system.conf.d/")
+    assert b"[Manager]\nDefaultTimeoutStartSec=1080\n" in file.content
+    assert b"DefaultDeviceTimeoutSec=1080\n" in file.content
+
+
+@pytest.mark.parametrize("factor", [0.5, 1])
+def test_a_guest_of_an_ordinary_host_is_left_as_it_is(factor: float) -> None:
+    assert patience(factor) == ()

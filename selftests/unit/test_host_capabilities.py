@@ -78,3 +78,11 @@ def test_guests_of_an_emulated_processor_share_one_and_are_slow(
 def test_a_thing_it_does_not_have_is_named() -> None:
     with pytest.raises(LabError, match="no ovmf"):
         Capabilities(flags=frozenset()).path("ovmf")
+
+
+def test_a_look_that_fails_is_no_host_without_anything() -> None:
+    """Its jobs would be skipped, and a flight of skips passes."""
+    fake = FakeHost()
+    fake.runner.on_call(r"xen-dir", lambda _: Reply(exit_status=127, stderr="sh: not found"))
+    with pytest.raises(LabError, match="sh: not found"):
+        find_capabilities(fake.host)

@@ -12,6 +12,7 @@ from harness.errors import LabError
 from harness.flight.axes import Boot, Builder, Virt
 from harness.flight.build import build_plan
 from harness.flight.model import JobSpec
+from harness.host.capabilities import Capabilities
 from harness.host.fake import FakeHost
 from harness.job.booting import (
     domain_config,
@@ -46,7 +47,7 @@ def config(spec: JobSpec, image: PreparedImage = IMAGE, **tools: str) -> DomainC
         arguments=kernel_arguments(spec, image, "root=/dev/xvda3 ro"),
         disks=(Disk(path="/dev/vg0/root"),),
         vif=Vif(mac="00:16:3e:00:00:01", bridge="xenbr0"),
-        tools=tools or TOOLS,
+        capabilities=Capabilities(paths=tools or TOOLS),
     )
 
 
@@ -89,8 +90,7 @@ def test_only_guests_that_need_the_processors_help_are_tied_to_one(smoke: JobSpe
             arguments="",
             disks=(),
             vif=Vif(mac="00:16:3e:00:00:01", bridge="xenbr0"),
-            tools=TOOLS,
-            hvm_cpus="1",
+            capabilities=Capabilities(paths=TOOLS, hvm_cpus="1"),
         )
         assert made.cpus == cpus
         assert ('cpus = "1"' in made.to_xl()) is bool(cpus)
@@ -159,7 +159,8 @@ def test_what_the_host_or_the_image_lacks_is_the_labs_fault(smoke: JobSpec) -> N
 
 def test_only_guests_that_need_the_processors_help_are_given_more_time(smoke: JobSpec) -> None:
     host = FakeHost().host
-    assert as_fast_as(smoke, host, 3.0) is host
+    slow = Capabilities(hvm_slowdown=3.0)
+    assert as_fast_as(smoke, host, slow) is host
     hvm = replace(smoke, virt=Virt.HVM)
-    assert as_fast_as(hvm, host, 1.0) is host
-    assert as_fast_as(hvm, host, 3.0).timeout_factor == 3 * host.timeout_factor
+    assert as_fast_as(hvm, host, Capabilities()) is host
+    assert as_fast_as(hvm, host, slow).timeout_factor == 3 * host.timeout_factor

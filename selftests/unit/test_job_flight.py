@@ -16,7 +16,9 @@ from harness.errors import HostLost, LabError
 from harness.flight.axes import Keep, Virt
 from harness.flight.build import build_plan
 from harness.flight.model import HostSpec, JobSpec
+from harness.flight.needs import HostFlag
 from harness.flight.plan import Plan
+from harness.host.capabilities import Capabilities
 from harness.host.fake import FakeHost
 from harness.host.names import domain_name
 from harness.host.reaper import KEPT
@@ -141,8 +143,9 @@ def test_all_is_made_ready(bench: Bench) -> None:
     job = bench.plan.jobs[0].name
     assert bench.prepared.broken == ""
     assert bench.prepared.image_of(job) == f"image-of-{job}"
-    assert bench.prepared.capabilities == ("pv", "pygrub")
-    assert bench.prepared.tools == {"pygrub": "/usr/bin/pygrub"}
+    assert bench.prepared.capabilities == Capabilities(
+        flags=frozenset({HostFlag.PV, HostFlag.PYGRUB}), paths={"pygrub": "/usr/bin/pygrub"}
+    )
     assert bench.prepared.controller == os.getpid()
     assert bench.prepared.endpoint == ENDPOINT
     assert bench.prepared.secrets == bench.secrets.directory
@@ -344,7 +347,7 @@ def test_a_pool_that_is_too_full_is_emptied_of_old_images_first(bench: Bench) ->
     name = golden_name("a" * 16)
     bench.fake = FullHost(name="testbox", volumes={name: set(golden_tags("a" * 16))})
     bench.fake.data_percent = "97.00"
-    bench.fake.runner.on("golden-uses|^rm -rf ")
+    bench.fake.runner.on("golden-uses|^rm -rf |xen-dir")
     bench.run.prepare()
     assert bench.prepared.broken == ""
     assert any(text.startswith(f"removed {name}") for text in bench.said)

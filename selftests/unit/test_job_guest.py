@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import re
 from collections.abc import Iterator
@@ -19,6 +20,8 @@ from harness.console.recorder import ConsoleRecorder
 from harness.console.shell import ConsoleShell
 from harness.errors import GuestFailure, HostLost, LabError
 from harness.flight.build import build_plan
+from harness.flight.model import ImageSource
+from harness.host.capabilities import Capabilities
 from harness.host.fake import FakeHost
 from harness.host.reaper import KEPT
 from harness.job.guest import POWERED_OFF, GuestUnderTest
@@ -72,6 +75,7 @@ class Bench:
             image=image,
             secrets=FlightSecrets.make(plan.flight_id).directory,
             files=JobDirectory(tmp_path / "job"),
+            capabilities=Capabilities(),
         )
         self.guest.step = StepRecord(job=self.spec.name, testid="now")
         self.guest.over_ssh = FakeRunner("guest")
@@ -218,6 +222,13 @@ def test_a_guest_is_made_paused_and_runs_once_its_console_is_heard(bench: Bench)
     assert order == sorted(order)
     assert KEPT not in bench.fake.volumes[bench.guest.disks.root]
     assert [phase.name for phase in bench.guest.step.phases] == ["scratch", "seed", "create"]
+
+
+def test_what_is_written_into_somebody_elses_image_is_told(bench: Bench) -> None:
+    source = ImageSource(location="/images/a.img", sha256="")
+    bench.guest.spec = dataclasses.replace(bench.spec, image=source)
+    create(bench)
+    assert "/root/.ssh/authorized_keys" in bench.guest.step.facts["overlay"]
 
 
 ORDER = ("xl create -p", "xl console", "xl unpause")

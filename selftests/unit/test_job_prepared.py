@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from harness.errors import LabError
+from harness.flight.needs import HostFlag
+from harness.host.capabilities import Capabilities
 from harness.job.prepared import PREPARED, Endpoint, Prepared
 from harness.remote.sshlink import SshEndpoint
 
@@ -24,8 +26,11 @@ WHOLE = Prepared(
     secrets=Path("/secrets"),
     images={"job": "bookworm-amd64-bare-1a2b3c4d"},
     skips={"other": "rack1: its Xen runs no PV guests"},
-    capabilities=("hvm", "pvh"),
-    tools={"ovmf": "/usr/share/ovmf/OVMF.fd"},
+    capabilities=Capabilities(
+        flags=frozenset({HostFlag.HVM, HostFlag.PVH}),
+        paths={"ovmf": "/usr/share/ovmf/OVMF.fd"},
+        hvm_cpus="1",
+    ),
     controller=7,
 )
 
