@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.dists.kernels import DOM0_KERNEL
 from harness.dists.table import TABLE
 from harness.errors import LabError
-from harness.flight.axes import Boot, Virt
+from harness.flight.axes import Boot, Builder, Virt
 from harness.flight.model import JobSpec
 from harness.guest.menu import menu_with_args
 from harness.guest.seed import SeedFile
@@ -81,8 +81,8 @@ def domain_config(
     vif: Vif,
     capabilities: Capabilities,
 ) -> DomainConfig:
-    """The domain of *spec*, on a host of these *capabilities*. *arguments* are for a direct boot.
-    `LabError` when the host lacks what is needed.
+    """The domain of *spec*, on a host of these *capabilities*. *arguments* are for the kernel,
+    where it takes them from outside. `LabError` when the host lacks what is needed.
     """
     start = _start(spec, image, capabilities)
     return DomainConfig(
@@ -93,12 +93,19 @@ def domain_config(
         cpus="" if spec.virt is Virt.PV else capabilities.hvm_cpus,
         kernel=start.kernel,
         ramdisk=start.ramdisk,
-        cmdline=arguments if spec.boot is Boot.DIRECT else "",
+        cmdline=arguments if _from_outside(spec) else "",
         bootloader=start.bootloader,
         firmware=_FIRMWARE[spec.boot] if spec.virt is Virt.HVM else None,
         disks=disks,
         vifs=(vif,),
     )
+
+
+def _from_outside(spec: JobSpec) -> bool:
+    """Whether the kernel's line comes from here: all of it, or what pygrub adds (libxl gives it
+    as ``--args``) to a menu that xen-create-image wrote and that lacks it."""
+    hooked = spec.builder is Builder.XEN_CREATE_IMAGE and spec.boot is Boot.PYGRUB
+    return hooked or spec.boot is Boot.DIRECT
 
 
 @dataclass(frozen=True, kw_only=True)

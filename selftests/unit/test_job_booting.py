@@ -164,3 +164,10 @@ def test_only_guests_that_need_the_processors_help_are_given_more_time(smoke: Jo
     hvm = replace(smoke, virt=Virt.HVM)
     assert as_fast_as(hvm, host, Capabilities()) is host
     assert as_fast_as(hvm, host, slow).timeout_factor == 3 * host.timeout_factor
+
+
+def test_a_menu_of_xen_create_image_is_helped_by_pygrub(smoke: JobSpec) -> None:
+    """Its own line has neither net.ifnames nor, without swap, the right root."""
+    built = replace(smoke, builder=Builder.XEN_CREATE_IMAGE, boot=Boot.PYGRUB)
+    assert "root=/dev/xvda3 ro" in config(built).cmdline
+    assert config(replace(smoke, boot=Boot.PYGRUB)).cmdline == ""
