@@ -1,4 +1,4 @@
-"""`xenflight grid`: a flight's results as a table of dists and boot methods."""
+"""`xenflight grid`: the results of flights as a table of dists and boot methods."""
 
 from __future__ import annotations
 
@@ -13,15 +13,21 @@ LATEST = Path("reports/runs/latest")
 
 
 @app.command(
-    epilog="Examples:  xenflight grid  ·  xenflight grid reports/runs/matrix-20261122-114412-a1b2c3"
+    epilog="Examples:  xenflight grid  ·  xenflight grid reports/runs/matrix-2026*"
 )
 def grid(
-    flight: Annotated[
-        Path, typer.Argument(metavar="[FLIGHT]", help="A flight's directory or results.json.")
-    ] = LATEST,
+    flights: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[FLIGHT]...",
+            help=f"Directories of flights, or their results.json, in the order they ran: {LATEST} "
+            "if none is named. Of a job that ran again the last result is shown.",
+        ),
+    ] = None,
 ) -> None:
-    """Show a flight's jobs as a grid in Markdown: dist and arch by virt and boot."""
+    """Show the jobs of flights as a grid in Markdown: dist and arch by virt and boot."""
     from harness.report.grid import grid_text
     from harness.results.load import load_results
 
-    typer.echo(grid_text(load_results(flight)), nl=False)
+    results = [load_results(flight) for flight in flights or [LATEST]]
+    typer.echo(grid_text(sorted(results, key=lambda result: result.started)), nl=False)

@@ -1,10 +1,12 @@
-"""One flight as a grid in Markdown: rows of dist and architecture, columns of virt and boot."""
+"""Flights as a grid in Markdown: rows of dist and architecture, columns of virt and boot."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from harness.dists.table import TABLE
+from harness.flight.axes import Boot, Virt
 from harness.results.model import FlightResult, JobResult
 from harness.status import Status
 from harness.units import human_seconds
@@ -12,21 +14,49 @@ from harness.units import human_seconds
 AXES = ("dist", "arch", "virt", "boot")
 
 
-def grid_text(flight: FlightResult) -> str:
-    """The whole page: what ran on what, the grid, the reasons, and how often each value passed."""
+def grid_text(flights: Sequence[FlightResult]) -> str:
+    """The whole page: what ran on what, the grid, the reasons, and how often each value passed.
+
+    Of a job that is in several of *flights* the last one's result is shown, and how many of its
+    runs passed unless all did.
+    """
+    runs: dict[str, list[JobResult]] = {}
+    for flight in flights:
+        for job in flight.jobs:
+            runs.setdefault(job.name, []).append(job)
+    jobs = [found[-1] for found in runs.values()]
+    if len(flights) > 1:
+        jobs.sort(key=_place)
     notes = _Notes()
-    grid = _grid(flight.jobs, notes)
-    counts = Counter(job.status for job in flight.jobs)
+    grid = _grid(jobs, {name: _share(found) for name, found in runs.items()}, notes)
+    counts = Counter(job.status for job in jobs)
     told = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
+    names = ", ".join(f"`{flight.flight_id}`" for flight in flights)
+    seconds = sum(flight.duration for flight in flights)
     parts = [
-        f"Flight `{flight.flight_id}`: {len(flight.jobs)} cells: {told}; "
-        f"{human_seconds(flight.duration)} in all.",
-        *_host_line(flight),
+        f"Flight{'s' if len(flights) > 1 else ''} {names}: {len(jobs)} cells: {told}; "
+        f"{human_seconds(seconds)} in all.",
+        *dict.fromkeys(line for flight in flights for line in _host_line(flight)),
         *grid,
         *notes.lines(),
-        _table(("axis", "value", "cells", "pass"), _values(flight.jobs)),
+        _table(("axis", "value", "cells", "pass"), _values(jobs)),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _place(job: JobResult) -> tuple[int, str]:
+    """Distributions in the order of the table; what it does not know comes last."""
+    return _order(list(TABLE), job.dist), job.arch
+
+
+def _order(known: Sequence[str], value: str) -> int:
+    return known.index(value) if value in known else len(known)
+
+
+def _share(runs: Sequence[JobResult]) -> str:
+    passed = sum(job.status is Status.PASS for job in runs)
+    mixed = 0 < passed < len(runs)
+    return f", {passed} of {len(runs)} runs passed" if mixed else ""
 
 
 class _Notes:
@@ -56,10 +86,10 @@ def _host_line(flight: FlightResult) -> list[str]:
     return [f"Host: {', '.join(part for part in parts if part)}."]
 
 
-def _grid(jobs: Sequence[JobResult], notes: _Notes) -> list[str]:
+def _grid(jobs: Sequence[JobResult], shares: Mapping[str, str], notes: _Notes) -> list[str]:
     """A table for the plain cells, and one for each other thing that names say."""
     columns = list(dict.fromkeys((job.virt, job.boot) for job in jobs))
-    columns.sort(key=lambda column: [job.virt for job in jobs].index(column[0]))
+    columns.sort(key=lambda column: (_order(list(Virt), column[0]), _order(list(Boot), column[1])))
     groups: dict[str, list[JobResult]] = {}
     for job in jobs:
         groups.setdefault(_rest(job), []).append(job)
@@ -68,7 +98,7 @@ def _grid(jobs: Sequence[JobResult], notes: _Notes) -> list[str]:
         rows: dict[str, dict[tuple[str, str], str]] = {}
         for job in members:
             row = rows.setdefault(f"{job.dist} {job.arch}", {})
-            row[job.virt, job.boot] = _cell(job, notes)
+            row[job.virt, job.boot] = _cell(job, notes) + shares[job.name]
         head = (rest or "guest", *(f"{virt} {boot}" for virt, boot in columns))
         body = [
             (name, *(cells.get(column, "") for column in columns)) for name, cells in rows.items()

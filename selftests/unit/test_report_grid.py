@@ -44,12 +44,14 @@ def flight(*jobs: JobResult) -> FlightResult:
 
 def test_cells_reasons_and_counts() -> None:
     text = grid_text(
-        flight(
-            job("boot-bookworm-amd64-pv-direct", Status.PASS),
-            job("boot-bookworm-amd64-pv-bios", Status.SKIP, "pv has no | firmware"),
-            job("boot-trixie-amd64-pv-direct", Status.FAIL, "phase kernel: it panicked"),
-            job("boot-trixie-amd64-pv-bios", Status.SKIP, "pv has no | firmware"),
-        )
+        [
+            flight(
+                job("boot-bookworm-amd64-pv-direct", Status.PASS),
+                job("boot-bookworm-amd64-pv-bios", Status.SKIP, "pv has no | firmware"),
+                job("boot-trixie-amd64-pv-direct", Status.FAIL, "phase kernel: it panicked"),
+                job("boot-trixie-amd64-pv-bios", Status.SKIP, "pv has no | firmware"),
+            )
+        ]
     )
     assert "4 cells: 1 pass, 1 fail, 2 skip" in text.replace("\n", " ")
     assert "| guest | pv direct | pv bios |" in text
@@ -62,14 +64,31 @@ def test_cells_reasons_and_counts() -> None:
 
 def test_what_else_a_name_says_gets_a_table_of_its_own() -> None:
     text = grid_text(
-        flight(
-            job("boot-bookworm-amd64-pv-direct", Status.PASS),
-            job("boot-bookworm-amd64-pv-direct-qcow2", Status.PASS),
-        )
+        [
+            flight(
+                job("boot-bookworm-amd64-pv-direct", Status.PASS),
+                job("boot-bookworm-amd64-pv-direct-qcow2", Status.PASS),
+            )
+        ]
     )
     assert "| guest | pv direct |" in text
     assert "| qcow2 | pv direct |" in text
 
 
 def test_a_flight_without_jobs_is_no_trouble() -> None:
-    assert "0 cells" in grid_text(flight())
+    assert "0 cells" in grid_text([flight()])
+
+
+def test_a_matrix_that_ran_in_parts_is_one_grid() -> None:
+    panicked = job("boot-trixie-amd64-hvm-bios", Status.FAIL, "phase kernel: it panicked")
+    first = flight(panicked, job("boot-trixie-i386-pv-direct", Status.PASS))
+    second = flight(
+        job("boot-trixie-amd64-hvm-bios", Status.PASS),
+        job("boot-bullseye-amd64-pv-direct", Status.PASS),
+    )
+    text = grid_text([first, second])
+    assert "3 cells: 3 pass" in text
+    assert text.index("| bullseye amd64 |") < text.index("| trixie amd64 |")
+    assert "| guest | pv direct | hvm bios |" in text
+    assert "| trixie amd64 |  | pass 62 s, 1 of 2 runs passed |" in text
+    assert "panicked" not in text, "it is not the last word on that cell"
