@@ -12,9 +12,7 @@ from harness.cli.app import app
 LATEST = Path("reports/runs/latest")
 
 
-@app.command(
-    epilog="Examples:  xenflight grid  ·  xenflight grid reports/runs/matrix-2026*"
-)
+@app.command(epilog="Examples:  xenflight grid  ·  xenflight grid reports/runs/matrix-2026*")
 def grid(
     flights: Annotated[
         list[Path] | None,

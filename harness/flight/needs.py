@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 from harness.flight.axes import Boot, Builder, DiskFormat, Virt
 from harness.flight.model import JobSpec
@@ -32,7 +33,7 @@ class HostFlag(StrEnum):
     """xen-create-image."""
 
 
-WHY: Mapping[HostFlag, str] = {
+WHY: dict[HostFlag, str] = {
     HostFlag.PV: "its Xen runs no PV guests",
     HostFlag.PVH: "its Xen runs no PVH guests: they need VT-x or AMD-V with nested paging",
     HostFlag.HVM: "it runs no HVM guests: they need VT-x or AMD-V, and QEMU in dom0",
@@ -73,7 +74,14 @@ def needs(job: JobSpec) -> frozenset[HostFlag]:
     return frozenset(found)
 
 
-def unmet(job: JobSpec, flags: Collection[HostFlag], host: str) -> str:
-    """Why *host*, which has *flags*, cannot run *job*; empty when it can."""
+def unmet(
+    job: JobSpec,
+    flags: Collection[HostFlag],
+    host: str,
+    because: Mapping[HostFlag, str] = MappingProxyType({}),
+) -> str:
+    """Why *host*, which has *flags*, cannot run *job*; empty when it can. *because* knows better
+    than `WHY` what keeps a flag from this very host."""
     missing = sorted(needs(job) - set(flags))
-    return f"{host}: " + "; ".join(WHY[flag] for flag in missing) if missing else ""
+    reasons = WHY | dict(because)
+    return f"{host}: " + "; ".join(reasons[flag] for flag in missing) if missing else ""

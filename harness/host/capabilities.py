@@ -52,6 +52,12 @@ EMULATED_SLOWDOWN = 3.0
 70 s, PVH 130 and 200 s, HVM 240 s."""
 
 
+EMULATED_WITHOUT = {
+    HostFlag.UEFI: "QEMU emulates its processor, and OVMF in a guest can end that QEMU (ADR 13)"
+}
+"""What such a host has, and had better not use."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Capabilities:
     """What a host can do, and where the things are that it does it with."""
@@ -59,6 +65,9 @@ class Capabilities:
     flags: frozenset[HostFlag] = frozenset()
     paths: Mapping[str, str] = field(default_factory=dict)
     """On the host: ``pvgrub-pv``, ``pvgrub-pvh``, ``ovmf``, ``kernel``, ``initrd``..."""
+
+    because: Mapping[HostFlag, str] = field(default_factory=dict)
+    """Why it lacks a flag, where that is not what `harness.flight.needs.WHY` says."""
 
     hvm_cpus: str = ""
     """The processors that PVH and HVM guests may run on, as in ``cpus=``; empty: any of them.
@@ -84,9 +93,11 @@ def find_capabilities(host: XenHost) -> Capabilities:
     paths = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
     emulated = paths.pop("emulated", "") == "yes"
     info = host.xl.info()
+    without = EMULATED_WITHOUT if emulated else {}
     return Capabilities(
-        flags=flags_of(info.virt_caps, paths),
+        flags=flags_of(info.virt_caps, paths).difference(without),
         paths=paths,
+        because=without,
         hvm_cpus=str(info.nr_cpus - 1) if emulated and info.nr_cpus > 1 else "",
         hvm_slowdown=EMULATED_SLOWDOWN if emulated else 1.0,
     )

@@ -183,7 +183,11 @@ class FlightRun:
         self._reap(host)
         self._check_pool(host)
         found = find_capabilities(host)
-        skips = {job.name: why for job in jobs if (why := unmet(job, found.flags, host.name))}
+        skips = {
+            job.name: why
+            for job in jobs
+            if (why := unmet(job, found.flags, host.name, found.because))
+        }
         runnable = [job for job in jobs if job.name not in skips]
         self._names = self._images.begin(runnable, reached.again)
         return Prepared(

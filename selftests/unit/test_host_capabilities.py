@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
+from test_job_flight import FLIGHTS
 
 from harness.errors import LabError
-from harness.flight.needs import HostFlag
+from harness.flight.axes import Boot, Virt
+from harness.flight.build import build_plan
+from harness.flight.needs import HostFlag, unmet
 from harness.host.capabilities import Capabilities, find_capabilities, flags_of
 from harness.host.fake import FakeHost
 from harness.remote.fake import Reply
@@ -73,6 +78,18 @@ def test_guests_of_an_emulated_processor_share_one_and_are_slow(
     assert found.hvm_cpus == cpus
     assert (found.hvm_slowdown > 1) is slow
     assert "emulated" not in found.paths
+
+
+def test_an_emulated_processor_has_no_uefi_and_says_why() -> None:
+    fake = FakeHost()
+    there = "hvmloader /h\ndevice-model /d\novmf /o\nseabios /s\n"
+    fake.runner.on_call(r"xen-dir", lambda _: Reply(stdout=there + "emulated yes\n"))
+    found = find_capabilities(fake.host)
+    assert HostFlag.BIOS in found.flags
+    assert HostFlag.UEFI not in found.flags
+    job = build_plan(str(FLIGHTS / "smoke.yaml")).jobs[0]
+    uefi = dataclasses.replace(job, virt=Virt.HVM, boot=Boot.UEFI)
+    assert "can end that QEMU" in unmet(uefi, found.flags, "box", found.because)
 
 
 def test_a_thing_it_does_not_have_is_named() -> None:
