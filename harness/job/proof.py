@@ -62,9 +62,14 @@ def prove_network(guest: GuestUnderTest) -> None:
         text = guest.ssh.run(
             Command.shell("base64 -w0 /dev/shm/bulk; rm /dev/shm/bulk"), timeout=timeout
         )
-    back = _decoded(text.stdout)
-    if received.stdout.split()[:1] != [expected] or back != data:
-        msg = f"of {human_size(BULK)} sent to the guest and back, not all bytes are the same"
+    wrong = _difference(data, _decoded(text.stdout))
+    digest_is_right = received.stdout.split()[:1] == [expected]
+    if wrong or not digest_is_right:
+        digest = "right" if digest_is_right else "wrong"
+        msg = (
+            f"{human_size(BULK)} sent to the guest and back: {wrong or 'all bytes are the same'}, "
+            f"and the SHA-256 that it made of them is {digest}"
+        )
         raise _failure(guest, msg, "network", "corrupt-data")
 
 
@@ -86,6 +91,14 @@ def _ping(guest: GuestUnderTest, address: str) -> None:
     if not loss or float(loss[1]) > 0:
         lost = f"{loss[1]} % of {PINGS} pings" if loss else f"pings ({said.strip()!r})"
         raise _failure(guest, f"{lost} to {address} were lost", "network", "packet-loss")
+
+
+def _difference(sent: bytes, back: bytes) -> str:
+    """How *back* differs from *sent*, in words; empty when it does not."""
+    if len(back) != len(sent):
+        return f"{len(back)} bytes came back, of {len(sent)}"
+    others = [at for at, (one, two) in enumerate(zip(sent, back, strict=True)) if one != two]
+    return f"{len(others)} bytes are others, the first at {others[0]}" if others else ""
 
 
 def _decoded(text: str) -> bytes:

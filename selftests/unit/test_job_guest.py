@@ -26,7 +26,7 @@ from harness.host.fake import FakeHost
 from harness.host.reaper import KEPT
 from harness.job.guest import POWERED_OFF, GuestUnderTest
 from harness.job.prepared import PreparedImage
-from harness.job.proof import prove_console, prove_gone, prove_network, prove_ssh
+from harness.job.proof import _difference, prove_console, prove_gone, prove_network, prove_ssh
 from harness.job.secrets import FlightSecrets
 from harness.job.teardown import what_is_left
 from harness.remote.fake import Call, FakeRunner, Reply
@@ -182,6 +182,10 @@ class TestProofs:
 
     def test_network_that_changes_bytes(self, bench: Bench) -> None:
         bench.network_answers(spoil=b"x")
+        with pytest.raises(
+            GuestFailure, match="1048577 bytes came back, of 1048576, and the SHA-256"
+        ):
+            prove_network(bench.guest)
         assert failure_of(prove_network, bench) == ("network", "corrupt-data")
 
     def test_gone(self, bench: Bench) -> None:
@@ -298,3 +302,9 @@ def test_the_flights_own_arguments_come_last(bench: Bench) -> None:
 )
 def test_a_kernels_last_words(line: str, ended: bool) -> None:
     assert bool(POWERED_OFF.search(line)) is ended
+
+
+def test_where_bytes_differ() -> None:
+    assert _difference(b"abcd", b"abcd") == ""
+    assert _difference(b"abcd", b"aXcX") == "2 bytes are others, the first at 1"
+    assert _difference(b"abcd", b"") == "0 bytes came back, of 4"
