@@ -9,6 +9,7 @@ from datetime import timedelta
 from harness.console.feed import Ending, RecorderSpawn
 from harness.console.secret import Secret
 from harness.console.shell import ConsoleShell, new_nonce
+from harness.console.verdicts import end_of, explain
 from harness.errors import GuestFailure
 from harness.wait import Deadline
 
@@ -39,7 +40,8 @@ def login(
 
     *console* starts at the login prompt (`BootResult.position`), or anywhere if somebody
     is logged in already. The whole takes at most *timeout*. Raises `GuestFailure`:
-    ``login-refused`` when the guest says no, ``login-stalled`` when it stops answering.
+    ``login-refused`` when the guest says no, ``login-stalled`` when it stops answering, or the
+    class of what killed it.
     """
     deadline = Deadline.after(timeout, console.recorder.clock)
     _to_prompt(console, user, password, deadline)
@@ -52,8 +54,11 @@ def _to_prompt(
     console: RecorderSpawn, user: str, password: Secret | None, deadline: Deadline
 ) -> None:
     names = passwords = 0
+    start = console.position
     while True:
         found = console.expect_any(_PATTERNS, deadline.sooner(_SILENCE))
+        if isinstance(found, Ending):
+            _fail_if_dead(console, start)
         if found is Ending.ENDED:
             raise _failure(console, "login-stalled", "the console ended during the login")
         if found is Ending.TIMEOUT:
@@ -79,6 +84,12 @@ def _to_prompt(
         else:
             passwords += 1
             console.send_secret(password)
+
+
+def _fail_if_dead(console: RecorderSpawn, start: int) -> None:
+    """A guest may die with its login prompt on the console: no use to ask it further."""
+    if died := end_of(console.recorder.lines_since(start)):
+        raise _failure(console, died.failure.name, explain(died, [died]))
 
 
 def _failure(console: RecorderSpawn, failure_class: str, said: str) -> GuestFailure:

@@ -8,7 +8,7 @@ and ``scripts/functions``, systemd's sulogin-shell, util-linux's sulogin, e2fsck
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -224,6 +224,12 @@ def most_telling(findings: Sequence[Finding]) -> Finding | None:
     oops; the cause says more than what came of it.
     """
     return min(findings, key=lambda one: (_RANK[one.failure.name], one.position), default=None)
+
+
+def end_of(lines: Iterable[str]) -> Finding | None:
+    """What ended the guest that said *lines*; None when nothing did. Positions count lines."""
+    found = (find_sign(line, number) for number, line in enumerate(lines))
+    return most_telling([one for one in found if one and one.failure.fatal])
 
 
 def explain(finding: Finding, findings: Sequence[Finding]) -> str:

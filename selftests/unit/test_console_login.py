@@ -149,6 +149,17 @@ def test_a_guest_that_never_answers(bench: Bench) -> None:
     assert bench.stream.written == b"root\r", "no Enter after the name: it may be a password"
 
 
+def test_a_guest_that_panics_at_its_login_prompt(bench: Bench) -> None:
+    """Seen with bullseye as PVH guest: for twelve minutes it was asked for a prompt."""
+    started = bench.clock.now
+    said = b"root\r\n[  304.637730] Kernel panic - not syncing: Fatal exception in interrupt\r\n"
+    console = bench.console(DeafGuest(), [(1, b"guest login: "), (3, said)])
+    failure = bench.refused(console, None)
+    assert failure.failure_class == "kernel-panic"
+    assert "Fatal exception in interrupt" in failure.message
+    assert bench.clock.now - started < 15
+
+
 def test_a_console_that_ends_during_the_login(bench: Bench) -> None:
     failure = bench.refused(bench.console(DeafGuest(), [(1, b"guest login: ")], end=1), None)
     assert failure.failure_class == "login-stalled"
