@@ -40,7 +40,10 @@ first pvgrub-pv /usr/lib/grub-xen/grub-x86_64-xen.bin $(in_xen boot/grub-x86_64-
 first pvgrub-pvh /usr/lib/grub-xen/grub-i386-xen_pvh.bin $(in_xen boot/grub-i386-xen_pvh.bin) \\
     /usr/share/grub2/i386-xen_pvh/grub.xen
 first xen-create-image /usr/bin/xen-create-image /usr/local/bin/xen-create-image
-if grep -q '^model name.*QEMU' /proc/cpuinfo; then echo "emulated yes"; fi
+case $(grep -m1 '^model name' /proc/cpuinfo) in
+    *"QEMU mended"*) echo "emulated mended" ;;
+    *QEMU*) echo "emulated plain" ;;
+esac
 first kernel "/boot/vmlinuz-$(uname -r)"
 first initrd "/boot/initrd.img-$(uname -r)" "/boot/initramfs-$(uname -r).img"
 exit 0
@@ -71,8 +74,8 @@ class Capabilities:
 
     hvm_cpus: str = ""
     """The processors that PVH and HVM guests may run on, as in ``cpus=``; empty: any of them.
-    When QEMU emulates AMD-V (TCG, 7.2 and 10.0) one in three of those that run on processor 0 goes
-    wrong within seconds, most often by a triple fault; on the last processor none did (ADR 11)."""
+    When QEMU (TCG, 7.2 and 10.0) emulates AMD-V, the others' FPU switches spoil the state of
+    processor 0, and one guest in three that runs there dies within seconds (ADR 11)."""
 
     hvm_slowdown: float = 1.0
     """How much slower than the host's PV guests its PVH and HVM guests are; stretches their
@@ -91,16 +94,22 @@ def find_capabilities(host: XenHost) -> Capabilities:
     """Ask *host* what it can do; `LabError` when it does not answer."""
     said = host.runner.run(Command.shell(_LOOK)).stdout
     paths = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
-    emulated = paths.pop("emulated", "") == "yes"
+    emulated = paths.pop("emulated", "")
+    plain = emulated == "plain"
     info = host.xl.info()
-    without = EMULATED_WITHOUT if emulated else {}
+    without = EMULATED_WITHOUT if plain else {}
     return Capabilities(
         flags=flags_of(info.virt_caps, paths).difference(without),
         paths=paths,
         because=without,
-        hvm_cpus=str(info.nr_cpus - 1) if emulated and info.nr_cpus > 1 else "",
+        hvm_cpus=_all_but_the_first(info.nr_cpus) if plain else "",
         hvm_slowdown=EMULATED_SLOWDOWN if emulated else 1.0,
     )
+
+
+def _all_but_the_first(count: int) -> str:
+    """Of *count* processors, as ``cpus=`` takes them; empty when there is no other."""
+    return "" if count < 2 else "1" if count == 2 else f"1-{count - 1}"
 
 
 def flags_of(virt_caps: Collection[str], paths: Mapping[str, str]) -> frozenset[HostFlag]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.errors import UsageError
 
 ENVIRONMENT = "XENFLIGHT_ACCEL"
+MENDED_MODEL = "QEMU mended by xenflight"
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -19,20 +20,21 @@ class Accel(StrEnum):
     KVM = "kvm"
     TCG = "tcg"
 
-    @property
-    def qemu_options(self) -> tuple[str, ...]:
+    def qemu_options(self, *, mended: bool) -> tuple[str, ...]:
         """QEMU's options for it.
 
         The TCG list is what Xen 4.17 and 4.20 start on. ``max`` crashes dom0 at once (a PV
         entry fault); with ``+aes`` the kernel's aesni self-test oopses. ``+svm,+npt`` are
         what PVH and HVM guests need. ``-cx16``: QEMU up to 7.2 makes garbage of EFLAGS in
-        cmpxchg16b, which newer kernels use all the time (ADR 12).
+        cmpxchg16b, which newer kernels use all the time (ADR 12). A *mended* QEMU does
+        not, and its processor's name tells dom0 so.
         """
         match self:
             case Accel.KVM:
                 return ("-accel", "kvm", "-cpu", "host")
             case Accel.TCG:
-                features = "+svm,+npt,+ssse3,+sse4.1,+sse4.2,+popcnt,+fsgsbase,-cx16"
+                features = "+svm,+npt,+ssse3,+sse4.1,+sse4.2,+popcnt,+fsgsbase"
+                features += f",model-id={MENDED_MODEL}" if mended else ",-cx16"
                 return ("-accel", "tcg,thread=multi,tb-size=512", "-cpu", f"qemu64,{features}")
 
 

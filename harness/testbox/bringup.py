@@ -13,12 +13,11 @@ from harness.errors import LabError, XenflightError
 from harness.flight.model import TestboxSpec
 from harness.progress import Progress, silent
 from harness.remote.command import Command
-from harness.remote.local import LocalRunner
 from harness.testbox.dom0 import Dom0Image
 from harness.testbox.launch import Launch, set_clock
 from harness.testbox.limits import BOOT_TIMEOUT, RESUME_TIMEOUT, SAVE_TIMEOUT, WARM_SPACE
 from harness.testbox.paths import TestboxPaths, base_directory
-from harness.testbox.qemu import DOM0_ARGS, QEMU, XEN_ARGS, Hardware
+from harness.testbox.qemu import DOM0_ARGS, XEN_ARGS, Hardware
 from harness.testbox.qmp import connect
 from harness.testbox.record import InstanceRecord, Stage
 from harness.testbox.space import require_space
@@ -27,9 +26,9 @@ from harness.testbox.warm import NONE, SavedState, new_warm_state, overlay, warm
 from harness.wait import Deadline
 
 
-def warm_key(runner: LocalRunner, image: Dom0Image, hardware: Hardware, spec: TestboxSpec) -> str:
+def warm_key(image: Dom0Image, hardware: Hardware, spec: TestboxSpec) -> str:
     """The key of all that must be the same for a state to be resumed."""
-    version = runner.run(Command.of(QEMU, "--version")).stdout.splitlines()[0]
+    version = hardware.emulator.version
     how = (XEN_ARGS, DOM0_ARGS, SCRIPT)
     return content_key(image.key, version, *hardware.options(), str(spec.disk), *how)
 

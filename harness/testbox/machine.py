@@ -16,11 +16,12 @@ from harness.remote.sshlink import SshEndpoint
 from harness.testbox.accel import Accel, accelerators, choose_accel, note_kvm_failure
 from harness.testbox.bringup import BringUp, end, warm_key
 from harness.testbox.dom0 import Dom0Image, ensure_dom0
+from harness.testbox.emulator import Emulator, emulator_program, find_emulator
 from harness.testbox.launch import Launch, MachineDied, free_port
 from harness.testbox.limits import ASK_TIMEOUT, RESUME_TIMEOUT, SAVE_TIMEOUT
 from harness.testbox.paths import TestboxPaths, base_directory, kvm_failure
 from harness.testbox.prune import prune
-from harness.testbox.qemu import QEMU, Hardware
+from harness.testbox.qemu import Hardware
 from harness.testbox.qmp import connect
 from harness.testbox.record import InstanceRecord, Stage
 from harness.testbox.warm import SavedState
@@ -150,9 +151,10 @@ class Testbox:
 
     def _start(self, accel: Accel, notes: list[str], progress: Progress) -> InstanceRecord:
         image = self.image(progress)
+        emulator = find_emulator(self._runner)
         for choice in accelerators(accel):
-            key = warm_key(self._runner, image, self._hardware(choice), self.spec)
-            launch = self._launch(image, choice, key)
+            key = warm_key(image, self._hardware(choice, emulator), self.spec)
+            launch = self._launch(image, choice, key, emulator)
             bring = BringUp(launch=launch, spec=self.spec, progress=progress, notes=notes)
             try:
                 record = bring.run()
@@ -187,7 +189,8 @@ class Testbox:
         progress(f"saving testbox {self.name}")
         # It belongs to the image it runs, whatever was built since.
         image = self._image_of(record)
-        key = record.key or warm_key(self._runner, image, self._hardware(record.accel), self.spec)
+        hardware = self._hardware(record.accel, find_emulator(self._runner))
+        key = record.key or warm_key(image, hardware, self.spec)
         state = SavedState(directory=self.paths.top, key=key)
         self._keep_running(record)
         deadline = Deadline.after(RESUME_TIMEOUT)
@@ -226,14 +229,22 @@ class Testbox:
     def _image_of(self, record: InstanceRecord) -> Dom0Image:
         return Dom0Image(base_directory() / record.image) if record.image else self.image()
 
-    def _hardware(self, accel: Accel) -> Hardware:
-        return Hardware(accel=accel, memory=self.spec.memory, vcpus=self.spec.vcpus)
+    def _hardware(self, accel: Accel, emulator: Emulator) -> Hardware:
+        return Hardware(
+            accel=accel,
+            memory=self.spec.memory,
+            vcpus=self.spec.vcpus,
+            emulator=emulator,
+        )
 
-    def _launch(self, image: Dom0Image, accel: Accel, key: str) -> Launch:
+    def _launch(
+        self, image: Dom0Image, accel: Accel, key: str, emulator: Emulator | None = None
+    ) -> Launch:
+        """*emulator* is only needed to start it."""
         return Launch(
             runner=self._runner,
             paths=self.paths,
-            hardware=self._hardware(accel),
+            hardware=self._hardware(accel, emulator or Emulator()),
             image=image,
             key=key,
             ports=self.ports,
@@ -242,7 +253,7 @@ class Testbox:
 
 def check_tools() -> None:
     """`LabError` when QEMU is not installed."""
-    for tool in (QEMU, "qemu-img"):
-        if not shutil.which(tool):
-            msg = f"{tool} is not installed"
-            raise LabError(msg, hint="apt install qemu-system-x86 qemu-utils")
+    emulator_program()
+    if not shutil.which("qemu-img"):
+        msg = "qemu-img is not installed"
+        raise LabError(msg, hint="apt install qemu-utils")

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from harness.remote.command import Command
 from harness.testbox.accel import Accel
+from harness.testbox.emulator import Emulator
 from harness.units import Size
-
-QEMU = "qemu-system-x86_64"
 
 DOM0_ADDRESS = "10.0.2.15"
 SCSI_BUS = "hotplug.0"
@@ -30,6 +29,7 @@ class Hardware:
     accel: Accel
     memory: Size
     vcpus: int
+    emulator: Emulator
 
     def options(self) -> tuple[str, ...]:
         """QEMU's options for the machine, without files and ports.
@@ -40,7 +40,7 @@ class Hardware:
             # No SATA, VGA or CD-ROM: dom0 would spend emulated seconds on probing them.
             *("-machine", "q35,sata=off"),
             "-nodefaults",
-            *self.accel.qemu_options,
+            *self.accel.qemu_options(mended=self.emulator.mended),
             *("-m", str(self.memory.mib)),
             *("-smp", str(self.vcpus)),
             *("-display", "none", "-no-reboot", "-no-user-config"),
@@ -86,7 +86,7 @@ def qemu_command(
         f"user,id=uplink,dhcpstart=10.0.2.100,hostfwd=tcp:127.0.0.1:{ssh_port}-{DOM0_ADDRESS}:22"
     )
     argv = [
-        QEMU,
+        hardware.emulator.program,
         *hardware.options(),
         *("-netdev", uplink),
         *("-chardev", f"socket,id=serial0,path={files.serial},server=on,wait=off,"

@@ -12,6 +12,7 @@ from harness.remote.local import LocalRunner
 from harness.testbox.accel import Accel, choose_accel
 from harness.testbox.bringup import warm_key
 from harness.testbox.dom0 import Dom0Image, find_dom0, images
+from harness.testbox.emulator import find_emulator
 from harness.testbox.paths import TestboxPaths, base_directory, kvm_failure
 from harness.testbox.qemu import Hardware
 from harness.testbox.record import InstanceRecord
@@ -102,12 +103,12 @@ def warm_status(
         if images(spec.release):
             return Warm.STALE, "the dom0 image was made by another recipe", []
         return Warm.NO, "there is no dom0 image yet", []
-    hardware = Hardware(accel=accel, memory=spec.memory, vcpus=spec.vcpus)
     try:
-        key = warm_key(runner, image, hardware, spec)
+        emulator = find_emulator(runner)
     except XenflightError as error:
         return Warm.NO, f"QEMU does not answer: {error}", []
-    states = warm_states(base_directory(), key)
+    hardware = Hardware(accel=accel, memory=spec.memory, vcpus=spec.vcpus, emulator=emulator)
+    states = warm_states(base_directory(), warm_key(image, hardware, spec))
     reasons = [state.why_not(thorough=False) for state in states]
     if None in reasons:
         return Warm.YES, "it starts in seconds", states

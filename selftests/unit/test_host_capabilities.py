@@ -11,7 +11,7 @@ from harness.errors import LabError
 from harness.flight.axes import Boot, Virt
 from harness.flight.build import build_plan
 from harness.flight.needs import HostFlag, unmet
-from harness.host.capabilities import Capabilities, find_capabilities, flags_of
+from harness.host.capabilities import Capabilities, _all_but_the_first, find_capabilities, flags_of
 from harness.host.fake import FakeHost
 from harness.remote.fake import Reply
 
@@ -68,8 +68,11 @@ def test_the_host_is_asked() -> None:
     assert found.path("kernel") == "/boot/vmlinuz-6.1"
 
 
-@pytest.mark.parametrize(("said", "cpus", "slow"), [("emulated yes\n", "1", True), ("", "", False)])
-def test_guests_of_an_emulated_processor_share_one_and_are_slow(
+@pytest.mark.parametrize(
+    ("said", "cpus", "slow"),
+    [("emulated plain\n", "1", True), ("emulated mended\n", "", True), ("", "", False)],
+)
+def test_guests_of_an_emulated_processor_keep_off_its_first_and_are_slow(
     said: str, cpus: str, slow: bool
 ) -> None:
     fake = FakeHost()
@@ -83,7 +86,7 @@ def test_guests_of_an_emulated_processor_share_one_and_are_slow(
 def test_an_emulated_processor_has_no_uefi_and_says_why() -> None:
     fake = FakeHost()
     there = "hvmloader /h\ndevice-model /d\novmf /o\nseabios /s\n"
-    fake.runner.on_call(r"xen-dir", lambda _: Reply(stdout=there + "emulated yes\n"))
+    fake.runner.on_call(r"xen-dir", lambda _: Reply(stdout=there + "emulated plain\n"))
     found = find_capabilities(fake.host)
     assert HostFlag.BIOS in found.flags
     assert HostFlag.UEFI not in found.flags
@@ -103,3 +106,15 @@ def test_a_look_that_fails_is_no_host_without_anything() -> None:
     fake.runner.on_call(r"xen-dir", lambda _: Reply(exit_status=127, stderr="sh: not found"))
     with pytest.raises(LabError, match="sh: not found"):
         find_capabilities(fake.host)
+
+
+@pytest.mark.parametrize(("count", "cpus"), [(1, ""), (2, "1"), (4, "1-3")])
+def test_all_processors_but_the_first(count: int, cpus: str) -> None:
+    assert _all_but_the_first(count) == cpus
+
+
+def test_a_mended_emulator_has_uefi() -> None:
+    fake = FakeHost()
+    there = "hvmloader /h\ndevice-model /d\novmf /o\nemulated mended\n"
+    fake.runner.on_call(r"xen-dir", lambda _: Reply(stdout=there))
+    assert HostFlag.UEFI in find_capabilities(fake.host).flags

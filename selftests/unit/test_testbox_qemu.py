@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from harness.testbox.accel import Accel
+from harness.testbox.emulator import Emulator
 from harness.testbox.qemu import BootFiles, Files, Hardware, qemu_command
 from harness.units import Size
 
-HARDWARE = Hardware(accel=Accel.TCG, memory=Size.parse("4G"), vcpus=2)
+HARDWARE = Hardware(accel=Accel.TCG, memory=Size.parse("4G"), vcpus=2, emulator=Emulator())
 BOOT = BootFiles(xen=Path("/d/xen"), kernel=Path("/d/vmlinuz"), initrd=Path("/d/initrd.img"))
 FILES = Files(
     root=Path("/r/root.qcow2"),
