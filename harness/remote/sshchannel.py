@@ -22,6 +22,10 @@ WRITE_TIMEOUT = timedelta(seconds=30)
 _CHUNK = 1 << 16
 _SLICE = 0.2
 """Seconds between two looks at whether a silent command has ended."""
+LINGER = 3.0
+"""Seconds of silence after which a command that has ended is believed to have said all, although
+its output was not closed: a child that it left behind holds it. sshd(8) may tell the exit status
+before it has read the last output, and on an emulated host much later than one would think."""
 
 
 class Bell(threading.Event):
@@ -97,20 +101,30 @@ class Exchange:
 
     def _pump(self, deadline: Deadline) -> bool:
         """Collect output until the command has ended; False when the deadline came first."""
+        silent_since = None
         while not deadline.expired:
             self._bell.rearm()
+            # Asked before the last look at the output: what comes in between belongs to it.
+            over, ended = self._over(), self._channel.exit_status_ready()
             if self._drain():
+                silent_since = None
                 continue
-            if self._channel.closed or (
-                self._channel.eof_received and self._channel.exit_status_ready()
-            ):
+            if over:
                 return True
-            if not self._bell.wait(min(_SLICE, deadline.remaining)) and (
-                self._channel.exit_status_ready() and not self._drain()
-            ):
-                # It has ended, but a child it left behind (a daemon) still holds its output.
-                return True
+            if ended:
+                silent_since = silent_since or time.monotonic()
+                if time.monotonic() - silent_since > LINGER:
+                    return True
+            # Nothing rings the bell for an exit status: _SLICE bounds how late it is seen.
+            self._bell.wait(min(_SLICE, deadline.remaining))
         return False
+
+    def _over(self) -> bool:
+        """Whether nothing can come any more."""
+        return bool(
+            self._channel.closed
+            or (self._channel.eof_received and self._channel.exit_status_ready())
+        )
 
     def _exit_status(self) -> int:
         """0 to 255, or the negative number of a signal. `HostLost` when the connection died."""
