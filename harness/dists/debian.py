@@ -48,36 +48,17 @@ def _debian(name: str, version: str, *, kernels: tuple[Kernel, ...]) -> Dist:
     )
 
 
+def _squeeze(arch: str, flavour: str) -> Kernel:
+    """Linux 2.6.32: PV only."""
+    package = f"linux-image-2.6-{flavour}"
+    return Kernel(flavour="xen", package=package, arch=arch, pvh=False, packed="gzip")
+
+
 SQUEEZE = Dist(
     name="squeeze",
     family="debian",
     title="Debian 6 (squeeze)",
-    kernels=(
-        (
-            "amd64",
-            (
-                Kernel(
-                    flavour="xen",
-                    package="linux-image-2.6-amd64",
-                    arch="amd64",
-                    pvh=False,
-                    packed="gzip",
-                ),
-            ),
-        ),
-        (
-            "i386",
-            (
-                Kernel(
-                    flavour="xen",
-                    package="linux-image-2.6-686-bigmem",
-                    arch="i386",
-                    pvh=False,
-                    packed="gzip",
-                ),
-            ),
-        ),
-    ),
+    kernels=(("amd64", (_squeeze("amd64", "amd64"),)), ("i386", (_squeeze("i386", "686-bigmem"),))),
     packages=("udev", "openssh-server", "initramfs-tools", "iproute", "dhcp3-client"),
     interface="eth0",
     init=Init.SYSV,

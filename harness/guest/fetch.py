@@ -25,11 +25,6 @@ _RESERVE = 256 << 20
 """Bytes that a download leaves free on the disk."""
 
 
-def is_url(location: str) -> bool:
-    """Whether it is on a web server, and no path."""
-    return location.startswith(("http://", "https://"))
-
-
 def checksum(path: Path, progress: Progress) -> str:
     """The SHA-256 of a file, in hexadecimal digits. `LabError` when it cannot be read."""
     digest = hashlib.sha256()

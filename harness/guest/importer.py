@@ -16,11 +16,12 @@ from typing import Any
 from harness.cache import content_key
 from harness.errors import LabError, UsageError
 from harness.flight.axes import Boot, Virt
+from harness.flight.fields import is_url
 from harness.flight.model import ImageSource
 from harness.guest import manifest
 from harness.guest.cache import IMAGE, MANIFEST, Image, ImageCache
 from harness.guest.extents import data_extents
-from harness.guest.fetch import check_sum, checksum, download, is_url
+from harness.guest.fetch import check_sum, checksum, download
 from harness.preflight.case import Case
 from harness.preflight.files import UnreadableError, find, read_text
 from harness.preflight.inspect import inspect_raw
