@@ -151,8 +151,8 @@ class Testbox:
 
     def _start(self, accel: Accel, notes: list[str], progress: Progress) -> InstanceRecord:
         image = self.image(progress)
-        emulator = find_emulator(self._runner)
         for choice in accelerators(accel):
+            emulator = find_emulator(self._runner, choice)
             key = warm_key(image, self._hardware(choice, emulator), self.spec)
             launch = self._launch(image, choice, key, emulator)
             bring = BringUp(launch=launch, spec=self.spec, progress=progress, notes=notes)
@@ -189,7 +189,7 @@ class Testbox:
         progress(f"saving testbox {self.name}")
         # It belongs to the image it runs, whatever was built since.
         image = self._image_of(record)
-        hardware = self._hardware(record.accel, find_emulator(self._runner))
+        hardware = self._hardware(record.accel, find_emulator(self._runner, record.accel))
         key = record.key or warm_key(image, hardware, self.spec)
         state = SavedState(directory=self.paths.top, key=key)
         self._keep_running(record)
@@ -253,7 +253,7 @@ class Testbox:
 
 def check_tools() -> None:
     """`LabError` when QEMU is not installed."""
-    emulator_program()
+    emulator_program(Accel.TCG)
     if not shutil.which("qemu-img"):
         msg = "qemu-img is not installed"
         raise LabError(msg, hint="apt install qemu-utils")

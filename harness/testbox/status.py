@@ -104,7 +104,7 @@ def warm_status(
             return Warm.STALE, "the dom0 image was made by another recipe", []
         return Warm.NO, "there is no dom0 image yet", []
     try:
-        emulator = find_emulator(runner)
+        emulator = find_emulator(runner, accel)
     except XenflightError as error:
         return Warm.NO, f"QEMU does not answer: {error}", []
     hardware = Hardware(accel=accel, memory=spec.memory, vcpus=spec.vcpus, emulator=emulator)

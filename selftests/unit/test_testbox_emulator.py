@@ -9,7 +9,8 @@ import pytest
 from harness.errors import LabError
 from harness.remote.local import LocalRunner
 from harness.testbox.accel import Accel
-from harness.testbox.emulator import ENVIRONMENT, Emulator, find_emulator
+from harness.testbox.emulator import ENVIRONMENT, QEMU, Emulator, emulator_program, find_emulator
+from harness.testbox.mending import mended_program
 
 
 def program(directory: Path, version: str) -> str:
@@ -28,14 +29,14 @@ def program(directory: Path, version: str) -> str:
 )
 def test_a_qemu_of_ones_own(tmp_path: Path, version: str, mended: bool) -> None:
     path = program(tmp_path, version)
-    found = find_emulator(LocalRunner(), {ENVIRONMENT: path})
+    found = find_emulator(LocalRunner(), Accel.TCG, {ENVIRONMENT: path})
     assert found == Emulator(program=path, version=version)
     assert found.mended is mended
 
 
 def test_a_qemu_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(LabError, match=f"{ENVIRONMENT}=.*no-qemu is no program"):
-        find_emulator(LocalRunner(), {ENVIRONMENT: str(tmp_path / "no-qemu")})
+        find_emulator(LocalRunner(), Accel.TCG, {ENVIRONMENT: str(tmp_path / "no-qemu")})
 
 
 def test_only_a_mended_one_has_cmpxchg16b_and_says_its_name() -> None:
@@ -45,3 +46,16 @@ def test_only_a_mended_one_has_cmpxchg16b_and_says_its_name() -> None:
     assert "-cx16" not in mended
     assert "model-id=QEMU mended by xenflight" in mended
     assert Accel.KVM.qemu_options(mended=True) == Accel.KVM.qemu_options(mended=False)
+
+
+def test_a_mended_one_in_the_cache_emulates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    mended = mended_program()
+    mended.parent.mkdir(parents=True)
+    assert emulator_program(Accel.TCG, {ENVIRONMENT: "/bin/sh"}) == "/bin/sh"
+    Path(program(mended.parent, "x")).rename(mended)
+    assert emulator_program(Accel.TCG, {}) == str(mended)
+    assert emulator_program(Accel.TCG, {ENVIRONMENT: "/bin/sh"}) == "/bin/sh", "the user's word"
+    assert emulator_program(Accel.KVM, {ENVIRONMENT: ""}) == QEMU, "it has no KVM"
