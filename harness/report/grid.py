@@ -18,12 +18,14 @@ def grid_text(flights: Sequence[FlightResult]) -> str:
     """The whole page: what ran on what, the grid, the reasons, and how often each value passed.
 
     Of a job that is in several of *flights* the last one's result is shown, and how many of its
-    runs passed unless all did.
+    runs passed unless all did. A run that was broken off says nothing where there is another.
     """
     runs: dict[str, list[JobResult]] = {}
     for flight in flights:
         for job in flight.jobs:
             runs.setdefault(job.name, []).append(job)
+    for name, found in runs.items():
+        runs[name] = [job for job in found if job.status is not Status.ABORTED] or found[-1:]
     jobs = [found[-1] for found in runs.values()]
     if len(flights) > 1:
         jobs.sort(key=_place)

@@ -86,8 +86,10 @@ def test_a_matrix_that_ran_in_parts_is_one_grid() -> None:
         job("boot-trixie-amd64-hvm-bios", Status.PASS),
         job("boot-bullseye-amd64-pv-direct", Status.PASS),
     )
-    text = grid_text([first, second])
+    third = flight(job("boot-trixie-i386-pv-direct", Status.ABORTED, "the run ended before it"))
+    text = grid_text([first, second, third])
     assert "3 cells: 3 pass" in text
+    assert "| trixie i386 | pass 62 s |" in text
     assert text.index("| bullseye amd64 |") < text.index("| trixie amd64 |")
     assert "| guest | pv direct | hvm bios |" in text
     assert "| trixie amd64 |  | pass 62 s, 1 of 2 runs passed |" in text
