@@ -16,6 +16,9 @@ TIMEOUT = timedelta(seconds=30)
 
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|([0-3][0-7]{2})|(.))")
 _LETTERS = {"n": "\n", "t": "\t", "r": "\r"}
+_GONE = re.compile(r"^/[A-Za-z0-9/_@-]*:(?:\n?$| \(.*\)$)\n?", re.MULTILINE)
+"""A key that went away while the tree was printed: a colon and an empty line; newer tools add the
+reason instead (do_ls in xen/tools/xs/xenstore_client.c)."""
 _ABSENT = ("No such file or directory", "couldn't read path")
 
 
@@ -75,10 +78,7 @@ class Xenstore:
 def parse_tree(text: str) -> dict[str, str]:
     """The output of ``xenstore-ls -f``: path to value; `LabError` if it is something else."""
     tree = {}
-    for line in text.splitlines():
-        if line.startswith("/") and line.endswith(":") and "=" not in line:
-            # Its key went away while the tree was printed (do_ls in tools/xs/xenstore_client.c).
-            continue
+    for line in _GONE.sub("", text).splitlines():
         path, separator, value = line.partition(' = "')
         if not (path.startswith("/") and separator and value.endswith('"')):
             msg = f"xenstore-ls -f printed a line that makes no sense: {line[:200]!r}"
