@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
+from harness.console.text import last_lines
 from harness.errors import HostLost, LabError
 from harness.progress import Progress
 from harness.remote.command import Command
@@ -30,6 +31,8 @@ PORT_TRIES = 5
 PORT_TAKEN = "Could not set up host forwarding rule"
 SILENCE = {Accel.KVM: timedelta(seconds=30), Accel.TCG: timedelta(minutes=4)}
 """How long a booting host's console may say nothing before it counts as hung."""
+LAST_LINES = 5
+"""So much of its console is told when it does."""
 
 
 class MachineDied(LabError):
@@ -150,14 +153,14 @@ class Launch:
         self, record: InstanceRecord, deadline: Deadline, progress: Progress
     ) -> SshRunner:
         """A connection to dom0, as soon as it answers; ends early when QEMU does."""
-        silence = _Silence(deadline, SILENCE[record.accel])
+        silence = Silence(deadline, SILENCE[record.accel], self.paths.files.console_log)
 
         def probe() -> SshRunner:
             self.check_runs(record)
             console = self._console()
             stage, fraction = boot_stage(console)
             progress(stage, fraction)
-            silence.check(len(console), stage)
+            silence.check(console, stage)
             try:
                 return SshRunner.connect(self.endpoint(record), deadline.sooner(PROBE_TIMEOUT))
             except HostLost as error:
@@ -199,22 +202,28 @@ class Launch:
         return f"QEMU ended: {said[-1] if said else 'it said nothing'}"
 
 
-class _Silence:
+class Silence:
     """Notices when a console has said nothing new for too long."""
 
-    def __init__(self, deadline: Deadline, longest: timedelta) -> None:
+    def __init__(self, deadline: Deadline, longest: timedelta, log: Path) -> None:
         self._clock = deadline.clock
         self._longest = longest.total_seconds()
+        self._log = log
         self._length = -1
         self._since = self._clock.monotonic()
 
-    def check(self, length: int, stage: str) -> None:
+    def check(self, console: bytes, stage: str) -> None:
         now = self._clock.monotonic()
-        if length != self._length:
-            self._length, self._since = length, now
+        if len(console) != self._length:
+            self._length, self._since = len(console), now
         elif now - self._since > self._longest:
-            msg = f"its console has said nothing for {self._longest:.0f} s; last seen: {stage}"
-            raise MachineDied(msg)
+            # The log may be gone by the time that somebody reads this.
+            said = last_lines(console, LAST_LINES).replace("\n", " | ") or "nothing at all"
+            msg = (
+                f"its console has said nothing for {self._longest:.0f} s; last seen: {stage}; "
+                f"it ends with: {said}"
+            )
+            raise MachineDied(msg, hint=f"see {self._log}")
 
 
 def set_clock(dom0: SshRunner) -> None:
