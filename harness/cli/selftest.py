@@ -21,6 +21,8 @@ def selftest(
 ) -> None:
     """Test xenflight itself, a real Xen host and real guests included.
 
+    Without KVM it first builds the QEMU of 'testbox mend', once: ten minutes.
+
     [bold]Examples[/bold]
 
     [cyan]xenflight selftest[/cyan]
@@ -40,6 +42,8 @@ def selftest(
     if not (root / "selftests").is_dir():
         msg = "an installed xenflight does not carry its own tests"
         raise UsageError(msg, hint="run ./xenflight selftest in a checkout")
+    if not quick:
+        _mend()
     # A test that hangs fails: the longest, which boots hosts, takes minutes on a busy machine.
     words = [sys.executable, "-m", "pytest", "selftests", "--timeout", "900"]
     words += ["-k", expression] if expression else []
@@ -47,3 +51,16 @@ def selftest(
     os.chdir(root)
     # pytest takes this process's place: its output and exit code are the answer.
     become(Command(tuple(words)))
+
+
+def _mend() -> None:
+    """PVH and HVM guests are among the tests, and plain QEMU may kill them (ADR 11)."""
+    from harness.cli.progress import shown_progress
+    from harness.remote.local import LocalRunner
+    from harness.testbox.accel import Accel, choose_accel
+    from harness.testbox.mending import build_mended
+
+    accel, _ = choose_accel()
+    if accel is Accel.TCG:
+        with shown_progress() as progress:
+            build_mended(LocalRunner(), progress)
