@@ -1,5 +1,5 @@
-"""The script that builds a mended QEMU: what it says. Whether it builds is tried by hand, for
-ten minutes."""
+"""The script that builds a mended QEMU: what it says. Whether it builds, `xenflight selftest`
+shows, whose testboxes then run in it."""
 
 from __future__ import annotations
 
