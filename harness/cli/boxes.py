@@ -64,6 +64,7 @@ def tell_started(box: Testbox, started: Started) -> None:
     how = f"{box.name} is up: {started.how}{took}"
     xen = find_release(box.spec.release).xen
     accel = f"{_ACCEL_WORDS[started.accel]}: {started.accel_reason}"
+    accel += _emulation(started)
     me = os.environ.get("XENFLIGHT_COMMAND", "xenflight")
     lines = (
         how,
@@ -73,6 +74,14 @@ def tell_started(box: Testbox, started: Started) -> None:
     )
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
+
+
+def _emulation(started: Started) -> str:
+    if started.accel is not Accel.TCG:
+        return ""
+    if started.mended:
+        return ", in a QEMU mended for PVH, HVM and UEFI guests"
+    return "; PVH and HVM guests may die in this QEMU, see testbox mend"
 
 
 def stop(box: Testbox, *, discard: bool) -> None:
@@ -116,7 +125,7 @@ def status_table(found: list[TestboxStatus]) -> Table:
         row = (
             one.name,
             one.state,
-            one.accel,
+            f"{one.accel}, mended" if one.mended else one.accel,
             str(one.pid or "-"),
             str(one.ssh_port or "-"),
             f"{since:%Y-%m-%d %H:%M}" if since else "-",

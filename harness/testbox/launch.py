@@ -87,6 +87,7 @@ class Launch:
             stage=Stage.STARTING,
             image=self.image.name,
             key=self.key,
+            mended=self.hardware.emulator.mended,
         )
         # Before QEMU is there, so that nobody's death in between leaves one without a record.
         record.write(self.paths.record)

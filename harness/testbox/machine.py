@@ -37,6 +37,8 @@ class Started:
     accel_reason: str
     """Why this accelerator."""
     how: str
+    mended: bool
+    """Whether it runs in a QEMU of `xenflight testbox mend`."""
     seconds: float
     """How long it took to get it running; 0 if it already was."""
     notes: tuple[str, ...] = ()
@@ -99,6 +101,7 @@ class Testbox:
                 accel=record.accel,
                 accel_reason=reason,
                 how=how,
+                mended=record.mended,
                 seconds=seconds,
                 notes=tuple(notes),
             )

@@ -54,6 +54,8 @@ class InstanceRecord:
     """The name of its dom0 image's directory."""
     key: str = ""
     """Of the warm state it belongs to (`SavedState.key`)."""
+    mended: bool = False
+    """Whether it is a QEMU of `xenflight testbox mend`."""
 
     def write(self, path: Path) -> None:
         """Save it; whole or not at all."""

@@ -42,6 +42,8 @@ class TestboxStatus:
     accel: Accel
     """What it runs with, or would."""
     accel_reason: str
+    mended: bool
+    """Whether it runs, or would, in a QEMU of `xenflight testbox mend`."""
     release: str
     xen: str
     """As in the package that was, or will be, installed."""
@@ -65,9 +67,10 @@ def testbox_status(name: str, spec: TestboxSpec, runner: LocalRunner) -> Testbox
     record = InstanceRecord.read(paths.record)
     record = record if record and record.alive else None
     if record:
-        accel, reason = record.accel, "it runs with it"
+        accel, reason, mended = record.accel, "it runs with it", record.mended
     else:
         accel, reason = choose_accel(failure=kvm_failure())
+        mended = _would_be_mended(runner, accel)
     image = find_dom0(spec.release)
     ours = Dom0Image(base_directory() / record.image) if record and record.image else image
     warm, why, states = warm_status(spec, accel, image, runner)
@@ -79,6 +82,7 @@ def testbox_status(name: str, spec: TestboxSpec, runner: LocalRunner) -> Testbox
         state=_state(paths, record),
         accel=accel,
         accel_reason=reason,
+        mended=mended,
         release=spec.release,
         xen=_xen_version(spec.release, ours),
         pid=record.pid if record else None,
@@ -90,6 +94,13 @@ def testbox_status(name: str, spec: TestboxSpec, runner: LocalRunner) -> Testbox
         disk=used_space(paths.top) if paths.top.exists() else 0,
         disk_shared=used_space(*shared),
     )
+
+
+def _would_be_mended(runner: LocalRunner, accel: Accel) -> bool:
+    try:
+        return find_emulator(runner, accel).mended
+    except XenflightError:
+        return False
 
 
 testbox_status.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it

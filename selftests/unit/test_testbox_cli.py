@@ -12,11 +12,12 @@ from rich.console import Console
 
 import harness
 from harness.cli import main
-from harness.cli.boxes import find_testbox, ssh_command
+from harness.cli.boxes import find_testbox, ssh_command, tell_started
 from harness.cli.progress import plain_lines, shown_progress
 from harness.remote.keys import make_keypair
+from harness.remote.sshlink import SshEndpoint
 from harness.testbox.accel import Accel
-from harness.testbox.machine import Testbox
+from harness.testbox.machine import Started, Testbox
 from harness.testbox.paths import base_directory
 from harness.testbox.record import InstanceRecord, Stage
 from harness.testbox.warm import SavedState
@@ -25,9 +26,20 @@ ROOT = Path(harness.__file__).parent.parent
 Captured = pytest.CaptureFixture[str]
 
 
+def qemu(place: Path, version: str) -> str:
+    """A QEMU, as far as it only says its version."""
+    program = place / "qemu"
+    program.write_text(f"#!/bin/sh\necho 'QEMU emulator version 7.2.22 ({version})'\n")
+    program.chmod(0o755)
+    return str(program)
+
+
 @pytest.fixture(autouse=True)
-def at_root(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def at_root(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("XENFLIGHT_QEMU", qemu(tmp_path_factory.mktemp("qemu"), "Debian"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("XENFLIGHT_ACCEL", "tcg")
 
@@ -159,6 +171,7 @@ def test_without_qemu_it_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: Captured, tmp_path: Path, tool: str
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("XENFLIGHT_QEMU")
     assert main(["testbox", tool]) == 4
     assert capsys.readouterr().err == (
         "error: qemu-system-x86_64 is not installed (apt install qemu-system-x86 qemu-utils)\n"
@@ -223,3 +236,32 @@ def test_progress_on_a_terminal_is_a_bar_that_goes_away() -> None:
         tell("dom0's [kernel] starts", 0.2)
     assert "dom0's [kernel] starts" in stream.getvalue()
     assert stream.getvalue().endswith(("\x1b[2K", "\x1b[1A\x1b[2K"))
+
+
+@pytest.mark.parametrize(
+    ("accel", "mended", "words"),
+    [
+        (Accel.TCG, True, "in a QEMU mended for PVH, HVM and UEFI guests"),
+        (Accel.TCG, False, "PVH and HVM guests may die in this QEMU, see testbox mend"),
+        (Accel.KVM, False, "because\n"),
+    ],
+)
+def test_what_it_runs_in_is_told(
+    box: Testbox, capsys: Captured, accel: Accel, mended: bool, words: str
+) -> None:
+    endpoint = SshEndpoint(name="b", address="127.0.0.1", port=1, key_file=Path("k"))
+    started = Started(
+        endpoint=endpoint, accel=accel, accel_reason="because", how="h", mended=mended, seconds=1
+    )
+    tell_started(box, started)
+    assert words in capsys.readouterr().out
+
+
+def test_status_tells_a_mended_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    assert main(["testbox", "status"]) == 0
+    assert "mended" not in capsys.readouterr().out
+    monkeypatch.setenv("XENFLIGHT_QEMU", qemu(tmp_path, "xenflight 1"))
+    assert main(["testbox", "status"]) == 0
+    assert "tcg, mended" in capsys.readouterr().out
