@@ -20,9 +20,9 @@ from harness.cache import cache_root
 from harness.errors import CommandFailed, LabError
 from harness.mirror.mirror import Mirror
 from harness.mirror.release import fetch
+from harness.mirror.signature import keyring as archive_keyring
 from harness.remote.command import Command, Runner
 
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _TIMEOUT = timedelta(minutes=1)
 _ENTRY = re.compile(
     r"^ ?(?P<sha256>[0-9a-f]{64})\s+(?:\d+\s+)?(?:\./)?(?P<path>\S+)$", re.MULTILINE
@@ -42,7 +42,7 @@ class Netboot:
 
 
 def fetch_netboot(
-    mirror: Mirror, suite: str, arch: str, runner: Runner, keyring: Path = KEYRING
+    mirror: Mirror, suite: str, arch: str, runner: Runner, keyring: Path | None = None
 ) -> Netboot:
     """The installer of *suite* for PV domains; kept in the cache by what is in it.
 
@@ -50,7 +50,8 @@ def fetch_netboot(
     """
     dists = f"{mirror.main}/dists/{suite}"
     images = f"main/installer-{arch}/current/images"
-    release = _verified(fetch(f"{dists}/InRelease")[0], runner, keyring, f"{dists}/InRelease")
+    keys = keyring or archive_keyring()
+    release = _verified(fetch(f"{dists}/InRelease")[0], runner, keys, f"{dists}/InRelease")
     sums = _checked_fetch(dists, f"{images}/SHA256SUMS", _hashes(release)).decode()
     wanted = _hashes(sums)
     _require_components(mirror, dists, arch, _hashes(release))

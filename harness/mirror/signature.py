@@ -16,9 +16,11 @@ from harness.remote.local import LocalRunner
 from harness.remote.outcome import NOT_FOUND
 
 KEYRINGS = Path("/usr/share/keyrings")
-ARCHIVE = "debian-archive-keyring.gpg"
-REMOVED = "debian-archive-removed-keys.gpg"
+ARCHIVE = "debian-archive-keyring"
+REMOVED = "debian-archive-removed-keys"
 """Keys of suites that nobody supports any more; most have expired."""
+SUFFIXES = (".gpg", ".pgp")
+"""The newer one came with Debian 13; links with the older name may or may not be there."""
 TRUSTED = Path("/etc/apt/trusted.gpg.d")
 _HINT = "install Debian's gpgv and debian-archive-keyring"
 
@@ -39,7 +41,7 @@ def check_signature(raw: bytes, what: str, *, accept_expired: bool) -> None:
 def verify_with(rings: Sequence[Path], raw: bytes, what: str, *, accept_expired: bool) -> None:
     """The same with other keyrings."""
     if not rings:
-        msg = f"cannot check who signed {what}: there is no keyring {KEYRINGS / ARCHIVE}"
+        msg = f"cannot check who signed {what}: there is no keyring {KEYRINGS / ARCHIVE}.gpg"
         raise LabError(msg, hint=_HINT)
     options = [word for ring in rings for word in ("--keyring", ring)]
     command = Command.of("gpgv", "--status-fd", "1", *options)
@@ -55,8 +57,14 @@ def verify_with(rings: Sequence[Path], raw: bytes, what: str, *, accept_expired:
 def keyrings(*, removed: bool = False) -> list[Path]:
     """The keyrings there are: Debian's, and those that apt trusts for everything."""
     names = (ARCHIVE, REMOVED) if removed else (ARCHIVE,)
-    found = [path for path in (KEYRINGS / name for name in names) if path.is_file()]
+    found = [path for name in names if (path := keyring(name)).is_file()]
     return found + sorted(TRUSTED.glob("*.gpg"))
+
+
+def keyring(name: str = ARCHIVE, place: Path = KEYRINGS) -> Path:
+    """Debian's keyring of that name, by the name that its file has here; it may not be there."""
+    paths = [place / f"{name}{suffix}" for suffix in SUFFIXES]
+    return next((path for path in paths if path.is_file()), paths[0])
 
 
 def judge(status: str, *, accept_expired: bool) -> str:

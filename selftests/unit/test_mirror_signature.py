@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.errors import LabError
-from harness.mirror.signature import judge, verify_with
+from harness.mirror.signature import judge, keyring, verify_with
 
 GOOD = "[GNUPG:] NEWSIG\n[GNUPG:] GOODSIG 0123 Debian Archive (12/bookworm) <f@example.org>\n"
 UNKNOWN = "[GNUPG:] ERRSIG 4567 1 8 01 1690000000 9 -\n[GNUPG:] NO_PUBKEY 4567\n"
@@ -39,3 +41,15 @@ def test_status_lines(status: str, accept_expired: bool, wrong: str) -> None:
 def test_without_a_keyring_nothing_is_taken_for_signed() -> None:
     with pytest.raises(LabError, match=r"cannot check who signed x: .*debian-archive-keyring"):
         verify_with([], b"", "x", accept_expired=False)
+
+
+@pytest.mark.parametrize(
+    ("there", "found"),
+    [([".gpg"], ".gpg"), ([".pgp"], ".pgp"), ([".gpg", ".pgp"], ".gpg"), ([], ".gpg")],
+)
+def test_the_keyring_has_one_name_or_the_other(
+    tmp_path: Path, there: list[str], found: str
+) -> None:
+    for suffix in there:
+        (tmp_path / f"debian-archive-keyring{suffix}").touch()
+    assert keyring(place=tmp_path) == tmp_path / f"debian-archive-keyring{found}"
