@@ -10,8 +10,18 @@ from harness.console.shell import ConsoleShell
 from harness.errors import DeadlineExceeded, GuestFailure
 from harness.wait import Deadline, NotYet, wait_for
 
-_LOOK = "ip -j address; systemctl is-system-running"
-_UNFINISHED = ("initializing", "starting")
+_BUSY = "finding devices"
+# systemd does not wait for udev: a guest may be "running" while the event that will load its
+# network driver is still in the queue (seen under emulation). With no time to wait settle only
+# tells whether the queue is empty (udevadm(8)); when udevd is too busy to answer it says that it
+# is, so the queue's own file is asked, too.
+_LOOK = (
+    "ip -j address; "
+    "if command -v udevadm >/dev/null && "
+    "{ ! udevadm settle --timeout=0 2>/dev/null || [ -e /run/udev/queue ]; }; "
+    f"then echo '{_BUSY}'; else systemctl is-system-running; fi"
+)
+_UNFINISHED = ("initializing", "starting", _BUSY)
 _GRACE = 0.25
 """Of the phase's time, for DHCP to answer once the guest says its boot is over."""
 

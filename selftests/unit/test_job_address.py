@@ -116,8 +116,9 @@ def test_no_interface_is_told_as_soon_as_the_boot_is_over(network: Make) -> None
     assert took < 5
 
 
-def test_while_it_boots_an_interface_may_still_come(network: Make) -> None:
-    found = network(([], "initializing"), ([link(GOOD)], "running"))
+@pytest.mark.parametrize("state", ["initializing", "finding devices"])
+def test_while_it_boots_an_interface_may_still_come(network: Make, state: str) -> None:
+    found = network(([], state), ([link(GOOD)], "running"))
     assert found.find() == IPv4Address("10.0.2.100")
 
 
