@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from realhost import BOX, PREFIX, RealHost, default_spec
 
 from harness.remote.ssh import SshRunner
@@ -25,6 +26,10 @@ from harness.testbox.stray import ended_sessions, known_names
 from harness.wait import Deadline
 
 pytest_plugins = ["pytester"]
+
+# Each example has 200 ms by default, and on a busy machine some need more.
+settings.register_profile("selftests", deadline=None)
+settings.load_profile("selftests")
 
 HERE = Path(__file__).parent
 UNIT = HERE / "unit"

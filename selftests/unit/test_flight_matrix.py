@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.errors import UsageError
@@ -78,7 +78,6 @@ def cells_of(matrix: dict[str, list[object]], striped: list[str]) -> set[tuple[o
     return {tuple(str(getattr(job, axis)) for axis in matrix if axis != "layout") for job in jobs}
 
 
-@settings(deadline=None)
 @given(matrices())
 def test_names_are_unique_and_fit_everywhere(matrix: dict[str, list[object]]) -> None:
     jobs = jobs_of(text_of(matrix))
@@ -87,7 +86,6 @@ def test_names_are_unique_and_fit_everywhere(matrix: dict[str, list[object]]) ->
     assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", name) for name in names)
 
 
-@settings(deadline=None)
 @given(matrices(), st.sampled_from(AXES[4:]), st.data())
 def test_an_axis_with_one_value_renames_nothing(
     matrix: dict[str, list[object]], axis: str, data: st.DataObject
@@ -102,7 +100,6 @@ def test_an_axis_with_one_value_renames_nothing(
         assert {job.name for job in jobs_of(text_of(larger, striped=striped))} == before
 
 
-@settings(deadline=None)
 @given(matrices())
 def test_a_second_value_renames_no_job_that_keeps_the_usual_one(
     matrix: dict[str, list[object]],
@@ -113,7 +110,6 @@ def test_a_second_value_renames_no_job_that_keeps_the_usual_one(
     assert {name for name, vcpus in after.items() if vcpus == 1} == before
 
 
-@settings(deadline=None)
 @given(matrices(), st.data())
 def test_stripes_use_every_value_and_no_cell_twice(
     matrix: dict[str, list[object]], data: st.DataObject
@@ -127,7 +123,6 @@ def test_stripes_use_every_value_and_no_cell_twice(
     assert [job.name for job in jobs_of(text_of(matrix, striped=striped))] == [j.name for j in jobs]
 
 
-@settings(deadline=None)
 @given(matrices(), st.data())
 def test_a_value_that_can_run_somewhere_runs_in_some_stripe(
     matrix: dict[str, list[object]], data: st.DataObject
@@ -142,7 +137,6 @@ def test_a_value_that_can_run_somewhere_runs_in_some_stripe(
     assert run(list(dict.fromkeys([axis, *others]))) == run([])
 
 
-@settings(deadline=None)
 @given(matrices())
 def test_every_skip_is_an_impossible_job_with_a_reason(matrix: dict[str, list[object]]) -> None:
     for job in jobs_of(text_of(matrix)):
