@@ -44,6 +44,10 @@ class PtyStream:
         try:
             return os.read(self._terminal, size)
         except OSError:  # Linux reports the last program's end as EIO
+            if self._pid:
+                # It let go of the terminal while it ended, and may not have done so yet.
+                os.waitpid(self._pid, 0)
+                self._pid = 0
             return b""
 
     def write(self, data: bytes) -> None:
