@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from harness.console.garbage import GarbageMeter
 from harness.console.phases import (
     BOOT_PHASES,
     CREATE,
@@ -23,12 +24,13 @@ from harness.console.phases import (
 )
 from harness.console.recorder import ConsoleRecorder
 from harness.console.scan import Line, LineScanner
+from harness.console.sieve import BOOT_SIEVE
 from harness.console.verdicts import (
     Finding,
     explain,
     find_sign,
+    finding,
     most_telling,
-    reboot_finding,
 )
 from harness.errors import GuestFailure, LabError
 from harness.status import Status
@@ -43,6 +45,10 @@ NUDGE_WAIT = 3.0
 """Seconds a getty has to answer an Enter, times the host's timeout factor."""
 EVIDENCE_LINES = 30
 _READ = 1 << 16
+_BURST = 1 << 22
+"""Bytes read before time is looked at again: a guest may print as fast as we read."""
+_LATE = 1 << 23
+"""Bytes read after a deadline, of what may have come before it."""
 _OUR_STATES = {
     "crashed": ("domain-crashed", "Xen says the domain crashed"),
     "shutdown": ("domain-shutdown", "the domain shut itself down in the middle of its boot"),
@@ -79,6 +85,7 @@ class BootWatcher:
     _phase_began: float
     _deadline: float
     _printed: bool
+    _late_from: int | None
 
     def __init__(
         self,
@@ -103,8 +110,10 @@ class BootWatcher:
         self._prompt = login_prompt(hostname)
         self._step = step
         self._factor = timeout_factor
-        self._scanner = LineScanner(start)
-        self._findings: list[Finding] = []
+        self._scanner = LineScanner(start, BOOT_SIEVE)
+        self._garbage = GarbageMeter(start)
+        self._findings: dict[str, Finding] = {}
+        self._waits_at: Finding | None = None
         self._domain_fact: tuple[str, str] | None = None
         self._settled_at: float | None = None
         self._login: tuple[Line, str] | None = None
@@ -131,9 +140,14 @@ class BootWatcher:
             self._recorder.wait(self._scanner.position, self._patience())
 
     def _read(self) -> None:
-        while data := self._recorder.read(self._scanner.position, _READ):
+        end = self._scanner.position + _BURST
+        while self._scanner.position < end and (
+            data := self._recorder.read(self._scanner.position, _READ)
+        ):
             for line in self._scanner.feed(data):
                 self._see(line)
+            if noise := self._garbage.feed(data):
+                self._note(noise)
         self._see_partial(self._scanner.partial)
 
     def _see(self, line: Line) -> None:
@@ -147,14 +161,17 @@ class BootWatcher:
             self._last_line = line.text.strip()
             self._printed = True
             if phase == KERNEL and not _later(INITRAMFS, self._phase):
-                self._note(reboot_finding(line.text, line.position))
+                self._note(finding("unexpected-reboot", line.text, line.position))
         self._judge(line)
         self._see_prompt(line)
 
     def _see_partial(self, line: Line) -> None:
+        # Looked at again until it settles: a prompt is one only if nothing comes after it.
+        self._waits_at = find_sign(line.text, line.position, complete=False)
+        if self._waits_at:
+            self._settle()
         if line.text.strip():
             self._last_line, self._printed = line.text.strip(), True
-            self._judge(line, complete=False)
             self._see_prompt(line)
 
     def _see_prompt(self, line: Line) -> None:
@@ -163,17 +180,14 @@ class BootWatcher:
             names = found.groupdict()
             self._login = line, names.get("own") or names["other"]
 
-    def _judge(self, line: Line, *, complete: bool = True) -> None:
-        if finding := find_sign(line.text, line.position, complete=complete):
-            self._note(finding)
+    def _judge(self, line: Line) -> None:
+        if found := find_sign(line.text, line.position):
+            self._note(found)
 
-    def _note(self, finding: Finding) -> None:
-        # A prompt is seen twice, unfinished and finished; a lockup is repeated for ever.
-        known = [one for one in self._findings if one.failure is finding.failure]
-        if any(one.position == finding.position or not one.failure.fatal for one in known):
-            return
-        self._findings.append(finding)
-        if finding.failure.fatal:
+    def _note(self, found: Finding) -> None:
+        # The first of each class: a lockup is repeated for ever, a flood may hold thousands.
+        self._findings.setdefault(found.failure.name, found)
+        if found.failure.fatal:
             self._settle()
 
     def _settle(self) -> None:
@@ -181,16 +195,17 @@ class BootWatcher:
             self._settled_at = self._clock.monotonic() + SETTLE
 
     def _check_settled(self) -> None:
-        """Fail once the output after the first sign of failure is in."""
+        """Fail once the output after the first sign of failure is in, and it still holds."""
         if self._settled_at is None:
             return
         if self._clock.monotonic() < self._settled_at and not self._recorder.ended:
             return
-        finding = most_telling([one for one in self._findings if one.failure.fatal])
-        if finding:
-            raise self._failure(finding.failure.name, explain(finding, self._findings), finding)
+        seen = [*self._findings.values(), *([self._waits_at] if self._waits_at else [])]
+        if found := most_telling([one for one in seen if one.failure.fatal]):
+            raise self._failure(found.failure.name, explain(found, seen), found)
         if self._domain_fact:
             raise self._failure(*self._domain_fact)
+        self._settled_at = None
 
     def _check_domain(self) -> None:
         if self._settled_at is not None or self._clock.monotonic() < self._next_poll:
@@ -214,12 +229,16 @@ class BootWatcher:
     def _check_deadline(self) -> None:
         if self._settled_at is not None or self._clock.monotonic() < self._deadline:
             return
-        # We may be late ourselves, held up by a slow host: what has come is read first.
-        if self._recorder.wait(self._scanner.position, 0):
+        # We may be late ourselves, held up by a slow host: what has come is read first. But a
+        # guest that prints without end must not put off its deadline.
+        position = self._scanner.position
+        self._late_from = position if self._late_from is None else self._late_from
+        if position < self._late_from + _LATE and self._recorder.wait(position, 0):
             return
         if self._phase in (INIT, LOGIN) and not self._nudged and not self._recorder.ended:
             self._nudged = True
             self._deadline = self._clock.monotonic() + NUDGE_WAIT * self._factor
+            self._late_from = None
             self._recorder.write(b"\r")
             return
         raise self._timed_out()
@@ -229,12 +248,22 @@ class BootWatcher:
         if self._phase == LOGIN:
             said = f"the boot finished, but no login prompt came in {took}, not even after Enter"
             return self._failure("no-login-prompt", f"{said}; is there a getty on {self._console}?")
-        if remark := most_telling(self._findings):
-            return self._failure(remark.failure.name, explain(remark, self._findings), remark)
+        if noise := self._garbage.rest():
+            self._findings.setdefault(noise.failure.name, noise)
+        if remark := most_telling(seen := self._findings.values()):
+            return self._failure(remark.failure.name, explain(remark, seen), remark)
         if not self._printed:
             return self._failure("silent", f"nothing was printed in {took}")
         said = f"not over after {took}; last line: {self._last_line!r}"
-        return self._failure("phase-timeout", said)
+        return self._failure("phase-timeout", f"{said}{self._silence()}")
+
+    def _silence(self) -> str:
+        """For how long nothing has come, when that is most of the phase."""
+        now = self._clock.monotonic()
+        silent = now - max(self._phase_began, self._recorder.last_data or 0.0)
+        if silent < (now - self._phase_began) / 2:
+            return ""
+        return f", and nothing in the {human_seconds(silent)} since"
 
     def _patience(self) -> float:
         """Seconds until something is to be checked again."""
@@ -251,6 +280,7 @@ class BootWatcher:
         self._phase, self._phase_began = phase, at
         self._deadline = at + self._timeouts[phase].total_seconds()
         self._printed = False
+        self._late_from = None
 
     def _enter(self, phase: str, at: float) -> None:
         self._step.add_phase(self._phase, self._phase_began, at, Status.PASS)
@@ -266,7 +296,7 @@ class BootWatcher:
             position=line.position,
             seconds=at - self._began,
             nudged=self._nudged,
-            remarks=tuple(explain(one, []) for one in self._findings),
+            remarks=tuple(explain(one, []) for one in self._findings.values()),
         )
 
     def _failure(

@@ -195,6 +195,15 @@ class VirtualRecorder(ConsoleRecorder):
                 break
         return super().wait(position, 0)
 
+    def read_due(self) -> None:
+        """Read all that has come by now, without waiting."""
+        while not self._buffer.ended:
+            before = self._buffer.end
+            if not self._pump(self._stream, timedelta(0)):
+                self._buffer.finish()
+            if self._buffer.end == before:
+                break
+
     def _start(self) -> None:
         return None
 
@@ -204,6 +213,7 @@ class TinyGuest:
 
     *answers* maps a command to its output and exit status. The shell understands the lines
     of `harness.console.shell`: ``printf``, ``PS1=`` and ``(eval ...)``; nothing else.
+    *password* may be a function that tells whether a word is the right one.
     """
 
     def __init__(
@@ -211,7 +221,7 @@ class TinyGuest:
         *,
         hostname: str = "guest",
         user: str = "root",
-        password: str | None = None,
+        password: str | Callable[[str], bool] | None = None,
         answers: Mapping[str, tuple[str, int]] | None = None,
         compute: Callable[[str], tuple[str, int]] | None = None,
         delay: float = 0.1,
@@ -254,7 +264,8 @@ class TinyGuest:
         if self._state == "login":
             return self._named(line)
         if self._state == "password":
-            good = self._name == self._user and line == self._password
+            right = self._password(line) if callable(self._password) else line == self._password
+            good = self._name == self._user and right
             self._state = "shell" if good else "login"
             return self._welcome() if good else f"\nLogin incorrect\n{self._ask()}"
         return self._shell(line) if line.strip() else self._prompt

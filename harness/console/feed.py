@@ -19,7 +19,7 @@ from pexpect.expect import Expecter, searcher_re
 from pexpect.spawnbase import SpawnBase
 
 from harness.console.recorder import ConsoleRecorder
-from harness.console.secret import Secret
+from harness.secret import Secret
 from harness.wait import Deadline
 
 if TYPE_CHECKING:

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from harness.console.feed import Ending, RecorderSpawn
-from harness.console.secret import Secret
+from harness.console.follow import FindingLog
 from harness.console.shell import ConsoleShell, new_nonce
-from harness.console.verdicts import end_of, explain
+from harness.console.verdicts import explain
 from harness.errors import GuestFailure
+from harness.secret import Secret
 from harness.wait import Deadline
 
 _ESC = r"(?:\x1b\[[0-?]*[ -/]*[@-~])*"
@@ -54,11 +55,11 @@ def _to_prompt(
     console: RecorderSpawn, user: str, password: Secret | None, deadline: Deadline
 ) -> None:
     names = passwords = 0
-    start = console.position
+    log = FindingLog(console.position)
     while True:
         found = console.expect_any(_PATTERNS, deadline.sooner(_SILENCE))
         if isinstance(found, Ending):
-            _fail_if_dead(console, start)
+            _fail_if_dead(console, log)
         if found is Ending.ENDED:
             raise _failure(console, "login-stalled", "the console ended during the login")
         if found is Ending.TIMEOUT:
@@ -86,10 +87,11 @@ def _to_prompt(
             console.send_secret(password)
 
 
-def _fail_if_dead(console: RecorderSpawn, start: int) -> None:
+def _fail_if_dead(console: RecorderSpawn, log: FindingLog) -> None:
     """A guest may die with its login prompt on the console: no use to ask it further."""
-    if died := end_of(console.recorder.lines_since(start)):
-        raise _failure(console, died.failure.name, explain(died, [died]))
+    log.catch_up(console.recorder)
+    if died := log.ended:
+        raise _failure(console, died.failure.name, explain(died, log.findings))
 
 
 def _failure(console: RecorderSpawn, failure_class: str, said: str) -> GuestFailure:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from types import MappingProxyType
 
+from harness.console.hints import any_of
+
 CREATE, BOOTLOADER, KERNEL, INITRAMFS, INIT, LOGIN = BOOT_PHASES = (
     "create",
     "bootloader",
@@ -38,75 +40,126 @@ DEFAULT_TIMEOUTS: Mapping[str, timedelta] = MappingProxyType(
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseMark:
-    """A line that says that *phase* has begun; *sample* is one that *pattern* finds."""
+    """A line that says that *phase* has begun; *sample* is one that *pattern* finds.
+
+    Whatever *pattern* finds holds one of *hints*, as with a `Sign`.
+    """
 
     phase: str
     pattern: re.Pattern[str]
+    hints: tuple[str, ...]
     sample: str
 
+    def shows_in(self, text: str) -> bool:
+        """Whether the cleaned line *text* says so."""
+        return any(map(text.__contains__, self.hints)) and bool(self.pattern.search(text))
 
-def _mark(phase: str, pattern: str, sample: str) -> PhaseMark:
-    return PhaseMark(phase=phase, pattern=re.compile(pattern), sample=sample)
+
+def _mark(phase: str, pattern: str, sample: str, *hints: str) -> PhaseMark:
+    return PhaseMark(phase=phase, pattern=re.compile(pattern), hints=hints, sample=sample)
 
 
 PHASE_MARKS: tuple[PhaseMark, ...] = (
-    _mark(BOOTLOADER, r"GNU GRUB +version ", "GNU GRUB  version 2.06-13+deb12u1"),
-    _mark(BOOTLOADER, r"Welcome to GRUB!|GRUB loading", "Welcome to GRUB!"),
-    _mark(BOOTLOADER, r"^SeaBIOS \(version", "SeaBIOS (version 1.16.2-debian-1.16.2-1)"),
-    _mark(BOOTLOADER, r"^BdsDxe: ", 'BdsDxe: loading Boot0001 "debian" from HD(1,GPT,...)'),
-    _mark(BOOTLOADER, r"^ *Booting (?:`|from |a command list)", "  Booting `Debian GNU/Linux'"),
+    _mark(BOOTLOADER, r"GNU GRUB +version ", "GNU GRUB  version 2.06-13+deb12u1", "GNU GRUB"),
+    _mark(
+        BOOTLOADER,
+        r"Welcome to GRUB!|GRUB loading",
+        "Welcome to GRUB!",
+        "Welcome to ",
+        "GRUB loading",
+    ),
+    _mark(
+        BOOTLOADER, r"^SeaBIOS \(version", "SeaBIOS (version 1.16.2-debian-1.16.2-1)", "SeaBIOS ("
+    ),
+    _mark(
+        BOOTLOADER, r"^BdsDxe: ", 'BdsDxe: loading Boot0001 "debian" from HD(1,GPT,...)', "BdsDxe: "
+    ),
+    _mark(
+        BOOTLOADER,
+        r"^ *Booting (?:`|from |a command list)",
+        "  Booting `Debian GNU/Linux'",
+        "Booting ",
+    ),
     _mark(
         KERNEL,
         r"(?:^|\] )Linux version \d",
         "[    0.000000] Linux version 6.1.0-47-cloud-amd64 (debian-kernel@lists.debian.org)",
+        "Linux version ",
     ),
     _mark(
         INITRAMFS,
         r"\] Run /init as init process",
         "[    1.529861] Run /init as init process",
+        "] Run /",
     ),
-    _mark(INITRAMFS, r"^Loading, please wait", "Loading, please wait..."),
-    _mark(INITRAMFS, r"^Begin: \S", "Begin: Loading essential drivers ... done."),
+    _mark(INITRAMFS, r"^Loading, please wait", "Loading, please wait...", "Loading, please"),
+    _mark(INITRAMFS, r"^Begin: \S", "Begin: Loading essential drivers ... done.", "Begin: "),
     _mark(
         INITRAMFS,
-        r"dracut[-:].*(?:dracut-\d|Starting)|systemd\[1\]: Running in (?:initial RAM disk|initrd)",
+        r"dracut(?:-cmdline)?(?:\[\d+\])?: dracut-\d",
+        "[    1.812345] dracut-cmdline[133]: dracut-057-4.el9",
+        ": dracut-",
+    ),
+    _mark(
+        INITRAMFS,
+        r"systemd\[1\]: Running in (?:initial RAM disk|initrd)",
         "[    1.812345] systemd[1]: Running in initrd.",
+        "Running in ini",
     ),
     _mark(
         INIT,
         r"\] Run /(?:usr/)?s?bin/(?:init|systemd)\S* as init process",
         "[    1.204417] Run /sbin/init as init process",
+        "] Run /",
     ),
     _mark(
         INIT,
         r"systemd\[1\]: systemd \d+",
         "[    3.482112] systemd[1]: systemd 252.39-1~deb12u1 running in system mode (+PAM +AUDIT)",
+        "]: systemd ",
     ),
     _mark(
         INIT,
         r"systemd\[1\]: Detected virtualization xen",
         "[    3.483301] systemd[1]: Detected virtualization xen.",
+        "Detected virt",
     ),
     _mark(
         INIT,
         r"^Welcome to (?!GRUB)\S.*!$",
         "Welcome to Debian GNU/Linux 12 (bookworm)!",
+        "Welcome to ",
     ),
-    _mark(INIT, r"^INIT: version \d", "INIT: version 3.06 booting"),
-    _mark(INIT, r"OpenRC \d[\d.]* is starting up", "   OpenRC 0.45.2 is starting up Linux"),
+    _mark(INIT, r"^INIT: version \d", "INIT: version 3.06 booting", "INIT: version"),
+    _mark(
+        INIT,
+        r"OpenRC \d[\d.]* is starting up",
+        "   OpenRC 0.45.2 is starting up Linux",
+        "OpenRC ",
+    ),
     _mark(
         LOGIN,
-        r"Reached target .*(?:Multi-User System|multi-user\.target|graphical\.target)",
+        r"Reached target .{0,60}?(?:Multi-User System|-user\.target|Graphical Interface)",
         "[  OK  ] Reached target multi-user.target - Multi-User System.",
+        "Multi-User Sys",
+        "-user.target",
+        "Graphical Int",
     ),
 )
 
 
+_HINTS = re.compile(any_of(hint for mark in PHASE_MARKS for hint in mark.hints))
+
+
 def phase_begun(line: str) -> str | None:
     """The phase that a cleaned *line* says has begun, if it says so."""
-    return next((mark.phase for mark in PHASE_MARKS if mark.pattern.search(line)), None)
+    if not _HINTS.search(line):
+        return None
+    return next((mark.phase for mark in PHASE_MARKS if mark.shows_in(line)), None)
 
 
+LOGIN_HINT = "login:"
+"""Part of every prompt that `login_prompt` finds."""
 _KERNEL_STAMP = r"\[ *\d+\.\d{6}\]"
 
 

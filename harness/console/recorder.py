@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 from harness.console.buffer import MEMORY_CAP, ConsoleBuffer
-from harness.console.secret import Redactor, Secret
+from harness.console.secret import Redactor
 from harness.console.text import last_lines, lines_of
 from harness.console.transcript import Transcript
 from harness.errors import HostLost, LabError, XenflightError
 from harness.remote.command import Stream
+from harness.secret import Secret
 from harness.wait import SYSTEM_CLOCK, Clock
 
 _READ_SIZE = 1 << 16
@@ -227,3 +228,11 @@ class ConsoleRecorder:
             msg = f"the console of {self.name} was lost: {self._fault}"
             kind = HostLost if isinstance(self._fault, HostLost) else LabError
             raise kind(msg) from self._fault
+
+
+class Record(Protocol):
+    """Begins to record a console; the class `ConsoleRecorder` does."""
+
+    def __call__(self, stream: Stream, directory: Path, /, *, name: str) -> ConsoleRecorder:
+        """Record *stream* into *directory*."""
+        ...

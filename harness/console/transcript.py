@@ -15,6 +15,8 @@ from harness.errors import LabError
 LOG_NAME = "console.log"
 CAST_NAME = "console.cast"
 WIDTH, HEIGHT = 80, 24
+BEGAN = "began"
+"""A key of our own in the cast's header: its timestamp is whole seconds, by the format."""
 
 
 class Transcript:
@@ -36,7 +38,7 @@ class Transcript:
             raise LabError(msg) from error
         self._cast = (directory / CAST_NAME).open("w", encoding="utf-8", newline="\n")
         header = {"version": 2, "width": WIDTH, "height": HEIGHT, "timestamp": int(timestamp)}
-        self._line({**header, "title": title})
+        self._line({**header, "title": title, BEGAN: round(timestamp, 3)})
 
     def output(self, data: bytes, seconds: float) -> None:
         """Bytes the guest printed, *seconds* after the recording began."""

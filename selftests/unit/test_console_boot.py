@@ -252,6 +252,67 @@ def test_chatter_does_not_put_off_a_deadline(bench: Bench) -> None:
     assert bench.elapsed <= 22
 
 
+def test_how_long_it_was_silent_is_told(bench: Bench) -> None:
+    failure = bench.fail([(1, KERNEL), (2, b"[    2.0] probing\r\n")], kernel=20)
+    assert "last line: '[    2.0] probing', and nothing in the 18.0 s since" in str(failure)
+
+
+class Flood(ScriptedStream):
+    """After its script it prints faster than anybody can read."""
+
+    def read(self, size: int, timeout: timedelta) -> bytes | None:
+        return super().read(size, timedelta(0)) or (b"[    2.0] again and again\r\n" * size)[:size]
+
+
+def test_a_flood_does_not_put_off_a_deadline(tmp_path: Path) -> None:
+    class Ticking(VirtualRecorder):
+        """Half a second goes by for each read, whatever comes."""
+
+        def wait(self, position: int, timeout: float) -> bool:
+            clock.sleep(0.5)
+            return super().wait(position, timeout)
+
+    clock = VirtualClock()
+    step = StepRecord(job="boot", testid="guest-boot", clock=clock)
+    with Ticking(Flood(clock, [(0, KERNEL)]), tmp_path, clock=clock) as recorder:
+        watcher = BootWatcher(
+            recorder,
+            timeouts={"create": timedelta(seconds=5), "kernel": timedelta(seconds=5)},
+            domain_state=lambda: "running",
+            hostname="guest",
+            step=step,
+        )
+        with pytest.raises(GuestFailure, match="last line: ") as caught:
+            watcher.to_login()
+    assert caught.value.failure_class == "phase-timeout"
+
+
+def test_noise_is_garbage_at_once_if_there_is_much(bench: Bench) -> None:
+    failure = bench.fail([(1, KERNEL), (1, b"\xff" * 10_000), (60, PROMPT)])
+    assert (failure.phase, failure.failure_class) == ("kernel", "garbage")
+    assert bench.elapsed <= 2 + SETTLE
+
+
+def test_a_little_noise_is_garbage_only_when_nothing_else_comes(tmp_path: Path) -> None:
+    noise = b"\x80\xf8\x00\xfe" * 20
+    bad = Bench(tmp_path / "bad")
+    failure = bad.fail([(1, noise)], create=30)
+    assert (failure.phase, failure.failure_class) == ("create", "garbage")
+    good = Bench(tmp_path / "good")
+    assert good.boot([(1, noise), *BOOT]).remarks == ()
+
+
+def test_what_looks_like_a_prompt_and_goes_on_is_none(bench: Bench) -> None:
+    shell: list[Chunk] = [(1, b"Shell> "), (SETTLE / 2, b"fs0:\\boot.efi\r\n")]
+    assert bench.boot([*shell, *BOOT]).hostname == "guest"
+
+
+@pytest.mark.parametrize("prompt", ["(initramfs) ", "grub> ", "Shell> ", "Clear<y>? "])
+def test_a_prompt_is_found_without_a_line_feed(bench: Bench, prompt: str) -> None:
+    bench.fail([(1, KERNEL), (1, prompt.encode())])
+    assert bench.elapsed <= 2 + SETTLE
+
+
 def test_an_init_that_never_finishes(bench: Bench) -> None:
     failure = bench.fail([*BOOT[:3], (1, b"[  ***] A start job is running\r\n")], init=60)
     assert (failure.phase, failure.failure_class) == ("init", "phase-timeout")

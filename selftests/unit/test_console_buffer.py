@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.console.buffer import ConsoleBuffer
-from harness.console.secret import REDACTED, Redactor, Secret
+from harness.console.secret import REDACTED, Redactor
+from harness.secret import Secret
 
 
 def test_reads_by_position() -> None:
@@ -89,3 +92,29 @@ def test_unarmed_nothing_is_touched() -> None:
     redactor = Redactor()
     assert redactor.filter(b"root") == b"root"
     assert redactor.flush() == b""
+
+
+def test_a_secret_that_is_long_stays_out_for_good() -> None:
+    secret, lines = b"0123456789abcdef", b"line\r\n" * 50
+    chunks = [b"\r\n", lines, b"su: 0123456789", b"abcdef\r\n", lines, secret]
+    assert secret not in run_redactor(secret + b"\r", chunks)
+
+
+def test_a_reboot_is_no_reason_to_show_it() -> None:
+    redactor = Redactor()
+    redactor.arm(b"0123456789abcdef\r")
+    assert redactor.flush() == b""
+    assert redactor.filter(b"0123456789abcdef") == REDACTED
+
+
+@given(st.lists(st.integers(0, 40), max_size=6), st.integers(0, 5))
+def test_a_short_secret_that_begins_in_the_last_line_is_cut_out_whole(
+    cuts: list[int], lines: int
+) -> None:
+    whole = b"\n" * lines + b"hunter2" + b"\nhunter2 is a film\n"
+    ends = [0, *sorted(cuts), len(whole)]
+    chunks = [whole[a:b] for a, b in pairwise(ends)]
+    said = run_redactor(b"hunter2\r", chunks)
+    if lines < 3:
+        assert b"hunter2" not in said[: lines + len(REDACTED)]
+    assert said.replace(REDACTED, b"hunter2") == whole

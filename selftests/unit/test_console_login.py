@@ -23,9 +23,9 @@ from harness.console.fake import (
 )
 from harness.console.feed import RecorderSpawn
 from harness.console.login import login
-from harness.console.secret import Secret
 from harness.console.shell import ConsoleShell, wrapped
 from harness.errors import GuestFailure, UsageError
+from harness.secret import Secret
 
 MINUTE = timedelta(minutes=1)
 SECOND = timedelta(seconds=1)

@@ -9,9 +9,9 @@ import pytest
 
 from harness.console.fake import QueueStream, ScriptedStream, VirtualClock, VirtualRecorder
 from harness.console.recorder import ConsoleRecorder
-from harness.console.secret import Secret
 from harness.console.transcript import Transcript
 from harness.errors import HostLost, LabError
+from harness.secret import Secret
 
 WAIT = 10.0
 
@@ -55,6 +55,7 @@ def test_cast_header(recorder: ConsoleRecorder, tmp_path: Path) -> None:
         "height": 24,
         "timestamp": 1762250000,
         "title": "guest",
+        "began": 1762250000.5,
     }
 
 

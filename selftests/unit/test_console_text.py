@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.console.text import clean, clean_line, last_lines, lines_of
@@ -18,6 +18,9 @@ from harness.console.text import clean, clean_line, last_lines, lines_of
         ("  5%\r 50%\r100%\r\r\n", "100%"),
         ("long line\rshort", "shortline"),
         ("old text\r\x1b[Knew", "new"),
+        ("Starting...\r[ 1.0] a\r\x1b[K\x1b[1mnew\x1b[0m", "new"),
+        ("\x1b]0;a\r\x1b[Knew", "new"),
+        ("\x1b[0;\r\x1b[Knew\rN", "New"),
         ("abc\b\bX", "aXc"),
         ("a\tb", "a\tb"),
         ("bell\x07 and nul\x00", "bell and nul"),
@@ -49,6 +52,25 @@ def test_last_lines_drops_blank_ones_at_the_end_only() -> None:
 @given(st.text(alphabet=st.sampled_from("ab \t\r\b\x1b[]0;mK\x07\\(P"), max_size=60))
 def test_nothing_unprintable_is_left(line: str) -> None:
     assert not set(clean_line(line)) & set("\r\b\x1b\x07\n")
+
+
+@settings(deadline=None)
+@given(st.text(alphabet=st.sampled_from("ab \t\x1b[]0;mK\x00\x07\\(P\ufffd"), max_size=60))
+def test_a_line_that_never_goes_back_needs_no_screen(line: str) -> None:
+    at_the_first_column = "\b"
+    assert clean_line(line) == clean_line(at_the_first_column + line)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(
+        st.sampled_from(["ab", "\t", "\r", "\b", "\x1b[K", "\x1b]0;", "\x07", "\x1b[", "\x1bP"])
+    )
+)
+def test_what_was_erased_at_the_first_column_makes_no_difference(parts: list[str]) -> None:
+    line = "".join(parts)
+    # Zero: the same to a terminal, and not what the short way looks for.
+    assert clean_line(line) == clean_line(line.replace("\x1b[K", "\x1b[0K"))
 
 
 @given(st.text(alphabet=st.characters(categories=["L", "N", "Zs", "P"])))
