@@ -7,7 +7,9 @@
     ├── LabError          our lab or our harness failed                         broken
     │   ├── CommandFailed     a command on a host ended with a bad status
     │   ├── HostLost          SSH to the host went away or never answered
-    │   └── DeadlineExceeded  something of ours took longer than it may
+    │   ├── HostOverloaded    the guest was slow, but so was its host
+    │   ├── DeadlineExceeded  something of ours took longer than it may
+    │   └── TooMuchOutput     a command said more than there is room for
     ├── GuestFailure      the guest under test misbehaved                       fail
     ├── Blocked           an earlier step of the job did not pass               blocked
     └── Starved           no host in time                                       starved
@@ -89,6 +91,10 @@ class DeadlineExceeded(LabError):
     """Something of ours took longer than it may. The message says what was seen last."""
 
 
+class TooMuchOutput(LabError):
+    """A command said more than a runner keeps, and was ended."""
+
+
 class GuestFailure(XenflightError, AssertionError):
     """The guest under test misbehaved.
 
@@ -113,6 +119,22 @@ class GuestFailure(XenflightError, AssertionError):
         self.phase = phase
         self.failure_class = failure_class
         self.evidence = evidence
+
+
+class HostOverloaded(LabError):
+    """A guest did not do something in time, while its host was overloaded: *said* tells how.
+
+    Reporters show phase, class and evidence of *failure*, as far as they are known.
+    """
+
+    def __init__(self, said: str, failure: GuestFailure) -> None:
+        super().__init__(
+            f"the host was overloaded ({said}), so this says nothing of the guest:"
+            f" {failure.message}",
+            hint="see what else runs in dom0 and how many slots the host has; a larger"
+            " timeout_factor only if that is its usual load",
+        )
+        self.failure = failure
 
 
 class NotApplicable(XenflightError):

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from harness.status import Status
 from harness.wait import SYSTEM_CLOCK, Clock
 
+LEAK_CHECK = "leak-check/check"
+"""The testid, osstest's, of the last step of every job: what is still on the host, and whose."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseTiming:

@@ -25,7 +25,14 @@ from typing import IO, BinaryIO, NoReturn
 
 from harness.errors import CommandFailed, LabError
 from harness.remote.command import DEFAULT_TIMEOUT, Command, CommandResult, Stream
-from harness.remote.outcome import NOT_FOUND, settle, text_of, too_late
+from harness.remote.outcome import (
+    MOST_OUTPUT,
+    NOT_FOUND,
+    settle,
+    text_of,
+    too_late,
+    too_much,
+)
 from harness.wait import Deadline
 
 TERM_GRACE = timedelta(seconds=3)
@@ -134,7 +141,7 @@ class LocalRunner:
         deadline = Deadline.after(timeout)
         try:
             with _started(command, stdin) as process:
-                ended = _pump(process, sinks, deadline, self._stopped(command))
+                ended = _pump(process, sinks, deadline, self._stopped(command, output))
         except OSError as error:
             return settle(_unstartable(command, self._name, error), check=check)
         if not ended:
@@ -149,14 +156,17 @@ class LocalRunner:
         )
         return settle(result, check=check)
 
-    def _stopped(self, command: Command) -> Callable[[], None]:
-        """To be called while *command* runs: raises once we are told to stop."""
+    def _stopped(self, command: Command, output: tuple[bytearray, bytearray]) -> Callable[[], None]:
+        """To be called while *command* runs: raises once we are told to stop, or it says too
+        much."""
         before = self._stop.is_set()
 
         def check() -> None:
             if self._stop.is_set() and not before:
                 msg = f"on {self._name}: `{command}` was ended, as all of us was told to"
                 raise LabError(msg)
+            if sum(map(len, output)) > MOST_OUTPUT:
+                raise too_much(command, self._name)
 
         return check
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from harness.errors import CommandFailed, DeadlineExceeded
+from harness.errors import CommandFailed, DeadlineExceeded, TooMuchOutput
 from harness.remote.command import Command, CommandResult
 
 NOT_FOUND = 127
 """The exit status by which a shell, and env(1), say that there is no such program."""
 
-_LAST_LINES = 5
+MOST_OUTPUT = 256 << 20
+"""Bytes of output that a runner keeps. Guests, and the file systems in their images, decide how
+much some commands say; without a bound they could take all of the controller's memory."""
 
 
 def settle(result: CommandResult, *, check: bool) -> CommandResult:
@@ -27,13 +29,18 @@ def settle(result: CommandResult, *, check: bool) -> CommandResult:
 
 def too_late(command: Command, where: str, timeout: timedelta, output: str) -> DeadlineExceeded:
     """The error for a command that was still running when its time was over."""
-    lines = output.strip().splitlines()[-_LAST_LINES:]
-    said = "; ".join(line.strip() for line in lines) or "nothing"
+    said = command.last_words(output) or "nothing"
     msg = (
-        f"on {where}: `{command}` did not end within {timeout.total_seconds():g} s; "
+        f"on {where}: `{command.brief}` did not end within {timeout.total_seconds():g} s; "
         f"its last output: {said}"
     )
     return DeadlineExceeded(msg)
+
+
+def too_much(command: Command, where: str) -> TooMuchOutput:
+    """The error for a command that said more than `MOST_OUTPUT`."""
+    msg = f"on {where}: `{command.brief}` said more than {MOST_OUTPUT >> 20} MiB and was ended"
+    return TooMuchOutput(msg)
 
 
 def text_of(output: bytes | bytearray) -> str:

@@ -16,9 +16,9 @@ from typing import BinaryIO
 
 import paramiko
 
-from harness.errors import DeadlineExceeded, HostLost, LabError
+from harness.errors import DeadlineExceeded, HostLost, LabError, TooMuchOutput
 from harness.remote.command import DEFAULT_TIMEOUT, Command, CommandResult, Stream
-from harness.remote.outcome import settle, text_of, too_late
+from harness.remote.outcome import settle, text_of, too_late, too_much
 from harness.remote.sshchannel import Exchange, SshStream, bounded, close_channel
 from harness.remote.sshlink import (
     Dial,
@@ -119,7 +119,7 @@ class SshRunner:
                 self._exec(command, mark, channel, terminal=command.terminal)
         except HostLost as error:
             raise self._lost(command, error.message) from error
-        what = f"on {self.name}: `{command}`"
+        what = f"on {self.name}: `{command.brief}`"
         return SshStream(channel, self._transport, what, lambda: self._sweep(mark))
 
     def open_tcp(
@@ -169,6 +169,9 @@ class SshRunner:
                     close_channel(channel)
         except HostLost as error:
             raise self._lost(command, error.message) from error
+        except TooMuchOutput as error:
+            self._sweep(mark)
+            raise too_much(command, self.name) from error
         except LabError:
             # Closing the channel at the deadline looks like a failure of what was under way.
             if not deadline.expired:
@@ -192,11 +195,11 @@ class SshRunner:
         try:
             return self._transport.open_session(timeout=deadline.remaining)
         except paramiko.ChannelException as error:
-            msg = f"{self.name} refused another SSH session for `{command}`: {error.text}"
+            msg = f"{self.name} refused another SSH session for `{command.brief}`: {error.text}"
             raise LabError(msg, hint="its sshd's MaxSessions may be too small") from error
         except (paramiko.SSHException, EOFError, OSError) as error:
             if not has_died(self._transport, error):
-                msg = f"{self.name} did not open an SSH session for `{command}` in time"
+                msg = f"{self.name} did not open an SSH session for `{command.brief}` in time"
                 raise DeadlineExceeded(msg) from error
             raise self._lost(command) from error
 
@@ -212,7 +215,7 @@ class SshRunner:
         except (paramiko.SSHException, EOFError, OSError) as error:
             if has_died(self._transport, error):
                 raise HostLost(cause_of(self._transport)) from error
-            msg = f"{self.name} did not start `{command}`: {error}"
+            msg = f"{self.name} did not start `{command.brief}`: {error}"
             raise LabError(msg) from error
 
     def _sweep(self, mark: str) -> None:
@@ -222,5 +225,5 @@ class SshRunner:
             self._run(script, None, SWEEP_TIMEOUT, sweep=False)
 
     def _lost(self, command: Command, cause: str | None = None) -> HostLost:
-        msg = f"lost the SSH connection to {self.name} during `{command}`: "
+        msg = f"lost the SSH connection to {self.name} during `{command.brief}`: "
         return HostLost(msg + (cause or cause_of(self._transport)))

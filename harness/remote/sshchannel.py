@@ -11,7 +11,8 @@ from typing import BinaryIO
 
 import paramiko
 
-from harness.errors import HostLost, LabError
+from harness.errors import HostLost, LabError, TooMuchOutput
+from harness.remote.outcome import MOST_OUTPUT
 from harness.remote.sshlink import Transport, cause_of, give_up, has_died
 from harness.wait import Deadline
 
@@ -85,7 +86,8 @@ class Exchange:
     def hold(self, source: BinaryIO | None, deadline: Deadline) -> int | None:
         """Send *source*, collect output, and give the exit status; None when time was up.
 
-        `HostLost` when the connection died, `LabError` when *source* cannot be read.
+        `HostLost` when the connection died, `LabError` when *source* cannot be read,
+        `TooMuchOutput` when there is no end to what comes.
         """
         feeder = None
         if source is None:
@@ -148,6 +150,9 @@ class Exchange:
         if self._channel.recv_stderr_ready():
             self.stderr += self._channel.recv_stderr(_CHUNK)
             some = True
+        if len(self.stdout) + len(self.stderr) > MOST_OUTPUT:
+            msg = f"it said more than {MOST_OUTPUT} bytes"
+            raise TooMuchOutput(msg)
         return some
 
 

@@ -82,8 +82,9 @@ class SshEndpoint:
     port: int = 22
     user: str = "root"
     key_file: Path
-    host_key: str | None = None
-    """The host's public key, ``ssh-ed25519 AAAA...``; None takes whoever answers."""
+    host_key: str | None
+    """The host's public key, ``ssh-ed25519 AAAA...``; None takes whoever answers: for tests
+    only, so there is no default."""
 
     def __str__(self) -> str:
         return f"{self.name} ({self.user}@{self.address} port {self.port})"

@@ -12,9 +12,9 @@ from pty_stream import PtyStream
 from harness.console.feed import RecorderSpawn
 from harness.console.login import login
 from harness.console.recorder import ConsoleRecorder
-from harness.console.secret import Secret
 from harness.console.shell import ConsoleShell
 from harness.errors import GuestFailure
+from harness.secret import Secret
 
 TIMEOUT = timedelta(seconds=20)
 SHELLS = {

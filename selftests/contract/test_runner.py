@@ -6,18 +6,22 @@ import hashlib
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 
 import pytest
+from anyhost import SPEC
 from loopback_sshd import log_in, running_sshd
 
-from harness.errors import CommandFailed, DeadlineExceeded, LabError
+from harness.errors import CommandFailed, DeadlineExceeded, LabError, TooMuchOutput
 from harness.remote.command import Command, Runner
 from harness.remote.fake import Call, FakeRunner, Reply
 from harness.remote.local import LocalRunner
+from harness.sim.host import SimHost
+from harness.sim.request import Answer, Request
+from harness.sim.world import SimWorld
 from harness.wait import Deadline, NotYet, wait_for
 
 SECOND = timedelta(seconds=1)
@@ -54,10 +58,25 @@ def scripted() -> FakeRunner:
     return fake
 
 
-@pytest.fixture(params=["real", "fake"])
+def simulated() -> Runner:
+    """A simulated host, and the two scripts of the tests below, which it cannot read."""
+    world = SimWorld()
+    runner = world.connect(SPEC).runner
+
+    def shell(host: SimHost, request: Request) -> Answer:
+        if "exit 7" in request.words[-1]:
+            return Answer(stdout="said\n", stderr="went wrong\n", status=7)
+        return Answer(status=-signal.SIGKILL)
+
+    world.host(SPEC).programs["sh"] = shell
+    return runner
+
+
+@pytest.fixture(params=["real", "fake", "sim"])
 def any_runner(request: pytest.FixtureRequest, runner: Runner) -> Runner:
-    """Every runner, the fake included."""
-    return runner if request.param == "real" else scripted()
+    """Every runner, the fake and the simulated one included."""
+    makers: dict[str, Callable[[], Runner]] = {"fake": scripted, "sim": simulated}
+    return makers.get(request.param, lambda: runner)()
 
 
 def test_good_command_gives_its_result(any_runner: Runner) -> None:
@@ -198,6 +217,29 @@ def test_secret_command_is_not_quoted(runner: Runner) -> None:
     with pytest.raises(CommandFailed) as caught:
         runner.run(Command(("sh", "-c", "exit 3 # hunter2"), secret=True))
     assert "hunter2" not in str(caught.value)
+
+
+def test_secret_command_that_repeats_its_secret_is_not_quoted(runner: Runner) -> None:
+    command = Command(("sh", "-c", "echo hunter2 | tee /dev/stderr; exit 3"), secret=True)
+    result = runner.run(command, check=False)
+    with pytest.raises(CommandFailed) as caught:
+        result.check()
+    shown = f"{caught.value} {caught.value.stderr} {result!r} {command!r} {caught.value!r}"
+    assert "hunter2" not in shown
+    assert "[hidden]" in shown
+
+
+def test_secret_command_that_hangs_is_not_quoted(runner: Runner) -> None:
+    command = Command(("sh", "-c", "echo hunter2; exec sleep 60"), secret=True)
+    with pytest.raises(DeadlineExceeded) as caught:
+        runner.run(command, timeout=SECOND)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_command_without_an_end_to_its_output_is_ended() -> None:
+    # With SSH: selftests/unit/test_remote_exchange.py. This much over an emulated network is slow.
+    with pytest.raises(TooMuchOutput, match="`cat /dev/zero` said more than 256 MiB"):
+        LocalRunner().run(Command.of("cat", "/dev/zero"))
 
 
 def test_stream_reads_what_was_written(runner: Runner) -> None:

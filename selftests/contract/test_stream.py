@@ -13,6 +13,8 @@ from harness.console.fake import Chunk, QueueStream, ScriptedStream, VirtualCloc
 from harness.errors import LabError
 from harness.remote.command import Command, Stream
 from harness.remote.local import LocalRunner
+from harness.sim.clock import SimClock
+from harness.sim.stream import SimStream
 
 LONG = timedelta(seconds=10)
 SHORT = timedelta(milliseconds=20)
@@ -28,7 +30,20 @@ class LineEcho:
             yield 0.0, b"" if line == b"end\n" else line
 
 
+class SimEcho(SimStream):
+    """The same on a simulated host."""
+
+    def _typed(self, data: bytes) -> None:
+        for line in data.splitlines(keepends=True):
+            if line == b"end\n":
+                self.end()
+            else:
+                self._say(line)
+
+
 def make(kind: str) -> Stream:
+    if kind == "sim":
+        return SimEcho(SimClock(), "echo")
     if kind == "queue":
         return QueueStream(LineEcho())
     if kind == "scripted":
@@ -38,7 +53,7 @@ def make(kind: str) -> Stream:
     return LocalRunner().open(Command.of("sh", "-c", LINES))
 
 
-@pytest.fixture(params=["queue", "scripted", "pty", "local"])
+@pytest.fixture(params=["queue", "scripted", "sim", "pty", "local"])
 def stream(request: pytest.FixtureRequest) -> Iterator[Stream]:
     made = make(request.param)
     yield made
@@ -101,7 +116,7 @@ def test_close_ends_it_and_is_harmless_twice(stream: Stream) -> None:
 def test_close_wakes_a_reader(stream: Stream) -> None:
     seen: list[bytes | None] = []
     reader = threading.Thread(target=lambda: seen.append(stream.read(10, LONG)))
-    if isinstance(stream, ScriptedStream):
+    if isinstance(stream, ScriptedStream | SimStream):
         pytest.skip("its read never blocks: the clock jumps")
     reader.start()
     stream.close()

@@ -11,6 +11,7 @@ from typing import cast
 import paramiko
 import pytest
 
+from harness.errors import TooMuchOutput
 from harness.remote import sshchannel
 from harness.remote.sshchannel import Exchange
 from harness.remote.sshlink import Transport
@@ -118,3 +119,18 @@ class Sudden(FakeChannel):
 
 def test_what_comes_together_with_the_end_is_not_lost() -> None:
     assert held(lambda _: iter(()), Sudden()) == (0, b"all of it")
+
+
+class Endless(FakeChannel):
+    """A guest that never stops talking."""
+
+    def recv_ready(self) -> bool:
+        return True
+
+    def recv(self, size: int) -> bytes:
+        return bytes(size)
+
+
+def test_a_command_without_an_end_to_its_output_does_not_fill_the_memory() -> None:
+    with pytest.raises(TooMuchOutput):
+        held(lambda _: iter(()), Endless())
