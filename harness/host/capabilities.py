@@ -92,7 +92,7 @@ class Capabilities:
 
 def find_capabilities(host: XenHost) -> Capabilities:
     """Ask *host* what it can do; `LabError` when it does not answer."""
-    said = host.runner.run(Command.shell(_LOOK)).stdout
+    said = host.runner.run(Command.script("look-around", _LOOK)).stdout
     paths = dict(line.split(" ", 1) for line in said.splitlines() if " " in line)
     emulated = paths.pop("emulated", "")
     plain = emulated == "plain"

@@ -7,16 +7,16 @@ from harness.host.xenhost import XenHost
 from harness.remote.command import Command
 from harness.results.model import HostFacts
 
+_RELEASE = '. /etc/os-release 2>/dev/null; echo "${PRETTY_NAME-}"'
+
 
 def host_facts(host: XenHost, spec: HostSpec, accel: str | None) -> HostFacts:
     """Ask *host* what it runs; `LabError` when its toolstack does not answer."""
     info = host.xl.info()
-    release = host.runner.run(
-        Command.shell('. /etc/os-release 2>/dev/null; echo "${PRETTY_NAME-}"')
-    ).stdout.strip()
+    release = host.runner.run(Command.script("os-release", _RELEASE)).stdout.strip()
     return HostFacts(
         name=host.name,
-        kind="testbox" if spec.testbox else "ssh",
+        kind=spec.kind,
         xen_version=info.version,
         dom0_kernel=info.dom0_kernel,
         dom0_release=release or None,

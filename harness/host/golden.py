@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from harness.guest.cache import Image
 from harness.guest.kernel_files import BootFiles, extract_boot_files
-from harness.host.lock import locked
+from harness.host.lock import GOLDEN_LOCK, locked
 from harness.host.transfer import Transfer
 from harness.host.xenhost import XenHost
 from harness.progress import Progress
@@ -40,7 +40,7 @@ def ensure_golden(
     """
     key = image.manifest.key
     name = golden_name(key)
-    with locked(host.runner, f"golden-{key}", Deadline.after(LOCK_TIMEOUT)):
+    with locked(host.runner, f"{GOLDEN_LOCK}{key}", Deadline.after(LOCK_TIMEOUT)):
         found = host.volumes.find(name)
         reused = found is not None and tag_value(found.tags, "role") == Role.GOLDEN
         if found and not reused:
@@ -48,16 +48,18 @@ def ensure_golden(
         if not reused:
             amount = human_size(image.manifest.data_bytes)
             progress(f"sending the image to {host.name} ({amount}, {transfer.name})")
-            owned = scratch_tags(run, name)
-            device = host.volumes.create_thin(name, Size(image.manifest.image_size), owned)
+            size = Size(image.manifest.image_size)
+            device = host.volumes.create_thin(name, size, scratch_tags(run, name))
             transfer.send(image, device)
-            host.volumes.hand_over(
-                name,
-                add=golden_tags(key),
-                remove=tuple(tag for tag in owned if tag != TAG),
-            )
         boot = None
         if image.manifest.kernel and image.manifest.initrd:
             progress(f"taking kernel and initramfs out of {name}")
             boot = extract_boot_files(host.runner, host.volumes.path(name), image.manifest)
+        if not reused:
+            # Last: one whose files are not those that were built is for no other flight.
+            host.volumes.hand_over(
+                name,
+                add=golden_tags(key),
+                remove=tuple(tag for tag in scratch_tags(run, name) if tag != TAG),
+            )
     return GoldenVolume(name=name, boot=boot, reused=reused)

@@ -7,21 +7,44 @@ of its input and goes, and the kernel drops the lock. Nobody has to clean up.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
 from harness.errors import LabError
+from harness.host.names import is_plain
 from harness.remote.command import Command, Runner, Stream
 from harness.wait import Deadline, NotYet, wait_for
 
 LOCK_DIRECTORY = "/run/xenflight/locks"
+GOLDEN_LOCK = "golden-"
+"""How the names of those locks begin that are an image's, and no flight's."""
 _BUSY = 9
 """flock's exit status when somebody else holds it; chosen by us (--conflict-exit-code)."""
 _READY = b"xenflight-lock-held"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _READ = timedelta(milliseconds=200)
+# Who reaps the dead removes their locks' files, perhaps just when this one was opened: a lock of
+# a file that has no name any more is nobody's, and is taken anew. $1 is the locks' directory, $2
+# the lock's file, $3 for how many seconds to wait.
+_TAKE = f"""\
+mkdir -p "$1"
+for try in 1 2 3 4 5 6 7 8 9; do
+    exec 9>>"$2"
+    flock --wait "$3" --conflict-exit-code {_BUSY} 9 || exit
+    [ "$2" -ef /proc/self/fd/9 ] && echo {_READY.decode()} && exec cat >/dev/null
+done
+echo 'its file goes away again and again'
+exit 1
+"""
+# $1 is the locks' directory, the others are their names.
+_FREE = """\
+mkdir -p "$1"
+cd "$1"
+shift
+for name; do
+    ! flock --nonblock "$name" true || echo "$name"
+done
+"""
 
 
 class HostLock:
@@ -43,13 +66,9 @@ def take_lock(
 
     `LabError` (or its `DeadlineExceeded`) when somebody else holds it until *deadline*.
     """
+    seconds = max(1, int(deadline.remaining))
     path = lock_path(name, directory)
-    script = (
-        f"mkdir -p {directory}; "
-        f"exec flock --wait {max(1, int(deadline.remaining))} --conflict-exit-code {_BUSY} "
-        f"{path} sh -c 'echo {_READY.decode()}; exec cat >/dev/null'"
-    )
-    stream = runner.open(Command.shell(script))
+    stream = runner.open(Command.script("take-lock", _TAKE, directory, path, seconds))
     said = bytearray()
 
     def held() -> None:
@@ -89,11 +108,9 @@ def dead_locks(runner: Runner, names: Iterable[str], directory: str = LOCK_DIREC
     wanted = sorted(set(names))
     if not wanted:
         return set()
-    checks = "; ".join(
-        f"if flock --nonblock {lock_path(name, directory)} true; then echo {name}; fi"
-        for name in wanted
-    )
-    result = runner.run(Command.shell(f"mkdir -p {directory}; {checks}"))
+    for name in wanted:
+        lock_path(name, directory)
+    result = runner.run(Command.script("free-locks", _FREE, directory, *wanted))
     return set(result.stdout.split())
 
 
@@ -104,7 +121,7 @@ def forget_lock(runner: Runner, name: str, directory: str = LOCK_DIRECTORY) -> N
 
 def lock_path(name: str, directory: str = LOCK_DIRECTORY) -> str:
     """The lock's file on the host; `ValueError` for a name that needs quoting."""
-    if not _NAME.fullmatch(name):
+    if not is_plain(name):
         msg = f"{name!r} can't name a lock"
         raise ValueError(msg)
     return f"{directory}/{name}"

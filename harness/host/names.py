@@ -22,6 +22,26 @@ works for. Children inherit it, and nobody else has it."""
 _DOMAIN = re.compile(r"xf\.(?P<run>[a-z0-9-]+)\.(?P<job>[0-9a-f]{10})")
 
 
+_FLIGHT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*-\d{8}-\d{6}-[0-9a-f]{6}")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def is_plain(name: str) -> bool:
+    """Whether *name*, which stands in a tag or a directory on a host for anybody to write, can be
+    that of a flight or an image of ours. Its directory is removed, so it may not be ``../..``."""
+    return bool(_PLAIN.fullmatch(name))
+
+
+def is_flight_id(name: str) -> bool:
+    """Whether *name* is made like the id of a flight (`harness.flight.plan.make_plan`)."""
+    return bool(_FLIGHT.fullmatch(name))
+
+
+def domain_prefix(run: str) -> str:
+    """What the names of all domains of a flight begin with, and of no other's."""
+    return f"xf.{run}."
+
+
 def domain_name(run: str, job: str) -> str:
     """The name of a job's domain."""
     digest = hashlib.sha256(f"{run}\0{job}".encode()).hexdigest()
@@ -31,19 +51,30 @@ def domain_name(run: str, job: str) -> str:
 def run_of_domain(name: str) -> str | None:
     """The flight that a domain belongs to; None if it is none of ours."""
     match = _DOMAIN.fullmatch(name)
-    return match["run"] if match else None
+    return match["run"] if match and is_plain(match["run"]) else None
 
 
 def run_directory(run: str) -> str:
-    """A flight's own files on the host."""
-    return f"{RUN_DIRECTORY}/flights/{run}"
+    """A flight's own files on the host; `ValueError` for what can't name a flight."""
+    return f"{RUN_DIRECTORY}/flights/{_checked(run)}"
 
 
 def build_directory(run: str, hostname: str = "") -> str:
-    """Where the builders of a flight work, or the one that builds the guest *hostname*."""
-    return f"{BUILD_DIRECTORY}/{run}/{hostname}".rstrip("/")
+    """Where the builders of a flight work, or the one that builds the guest *hostname*.
+
+    `ValueError` for what can't name a flight or a guest.
+    """
+    parts = (run, hostname) if hostname else (run,)
+    return "/".join([BUILD_DIRECTORY, *map(_checked, parts)])
 
 
 def built_volumes(hostname: str) -> tuple[str, str]:
     """The LVs of a guest that is built on the host, root first: xen-create-image's names."""
     return f"{hostname}-disk", f"{hostname}-swap"
+
+
+def _checked(name: str) -> str:
+    if not is_plain(name):
+        msg = f"{name!r} can't name a directory on a host"
+        raise ValueError(msg)
+    return name

@@ -10,17 +10,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from harness.errors import HostLost, LabError
+from harness.errors import HostLost, LabError, UsageError
 from harness.host.builders import end_builders
-from harness.host.lock import dead_locks, forget_lock
+from harness.host.kept import KEPT, all_kept_tags, host_time, kept_tags, kept_until
+from harness.host.lease import SETTLE
+from harness.host.lock import LOCK_DIRECTORY, dead_locks, forget_lock
 from harness.host.names import (
     BUILD_DIRECTORY,
     RUN_DIRECTORY,
     build_directory,
     domain_name,
+    domain_prefix,
+    is_flight_id,
+    is_plain,
     run_directory,
     run_of_domain,
 )
+from harness.host.revoke import revoke_leases
 from harness.host.xenhost import XenHost
 from harness.remote.command import Command
 from harness.storage.names import TAG, Role, tag_value
@@ -28,8 +34,8 @@ from harness.wait import Deadline
 from harness.xen.domain import Bounds, Domain
 
 REMOVE_TIMEOUT = timedelta(minutes=2)
-KEPT = "xenflight.kept"
-"""Tag on the volumes of a guest that its operator asked to keep."""
+_PLACES = (f"{RUN_DIRECTORY}/flights", BUILD_DIRECTORY, LOCK_DIRECTORY)
+_LIST = f"ls -d {' '.join(f'{place}/*' for place in _PLACES)} 2>/dev/null || :"
 
 
 @dataclass(kw_only=True)
@@ -43,7 +49,15 @@ class Leftovers:
     builds: bool = False
     """Whether something was being built on the host itself."""
     files: bool = False
-    kept_jobs: list[str] = field(default_factory=list)
+    kept: dict[str, timedelta | None] = field(default_factory=dict)
+    """Jobs whose guests are kept, and for how long yet; None when there is no end."""
+    expired: list[str] = field(default_factory=list)
+    """Jobs whose guests were kept, until their time was over."""
+
+    @property
+    def kept_jobs(self) -> list[str]:
+        """The jobs whose guests are kept."""
+        return list(self.kept)
 
     @property
     def nothing(self) -> bool:
@@ -55,36 +69,51 @@ class Leftovers:
         found += [f"LV {name}" for name in self.volumes]
         if self.builds:
             found.append("files of an unfinished build")
-        return ", ".join(found) or ("only its files" if self.files else "nothing")
+        text = ", ".join(found) or ("only its files" if self.files else "nothing")
+        over = f" (kept until its time was over: {', '.join(self.expired)})" if self.expired else ""
+        return text + over
 
 
-def inventory(host: XenHost) -> dict[str, Leftovers]:
-    """What every flight has on *host*, by flight id. Kept guests are not in it."""
+def inventory(host: XenHost, *, expire: bool = True) -> dict[str, Leftovers]:
+    """What every flight has on *host*, by flight id; kept guests are apart.
+
+    One whose time is over is no longer kept, unless *expire* is false.
+    """
     found: dict[str, Leftovers] = {}
 
     def of(run: str) -> Leftovers:
         return found.setdefault(run, Leftovers(run=run))
 
     kept: set[str] = set()
-    for volume in host.volumes.list():
+    volumes = host.volumes.list()
+    now = host_time(host.runner) if any(kept_until(one.tags) for one in volumes) else 0
+    for volume in volumes:
         run = tag_value(volume.tags, "run")
-        if run is None or tag_value(volume.tags, "role") != Role.SCRATCH:
+        if run is None or not is_plain(run) or tag_value(volume.tags, "role") != Role.SCRATCH:
             continue
-        if KEPT in volume.tags:
+        job, until = tag_value(volume.tags, "job") or volume.name, kept_until(volume.tags)
+        over = expire and until is not None and until <= now
+        if KEPT in volume.tags and not over:
             kept.add(run)
-            of(run).kept_jobs.append(tag_value(volume.tags, "job") or volume.name)
-        else:
-            of(run).volumes.append(volume.name)
+            of(run).kept[job] = None if until is None else timedelta(seconds=until - now)
+            continue
+        of(run).volumes.append(volume.name)
+        if KEPT in volume.tags and job not in of(run).expired:
+            of(run).expired.append(job)
     for domain in host.xl.list():
         owner = run_of_domain(domain.name)
         if owner is not None and domain.name not in _kept_domains(found.get(owner)):
             of(owner).domains[domain.name] = domain.domid
-    listing = f"ls -d {RUN_DIRECTORY}/flights/* {BUILD_DIRECTORY}/* 2>/dev/null || :"
-    for path in host.runner.run(Command.shell(listing)).stdout.split():
+    for path in host.runner.run(Command.script("list-flights", _LIST)).stdout.splitlines():
         directory, _, run = path.rpartition("/")
+        if not is_plain(run):
+            continue
         if directory == BUILD_DIRECTORY:
             of(run).builds = True
-        else:
+        elif directory == f"{RUN_DIRECTORY}/flights":
+            of(run).files = run not in kept
+        elif directory == LOCK_DIRECTORY and is_flight_id(run):
+            # Of one that died before it had anything else.
             of(run).files = run not in kept
     return found
 
@@ -105,7 +134,12 @@ def reap_dead(host: XenHost, *, alive: Iterable[str] = ()) -> list[Leftovers]:
     """
     removed: list[Leftovers] = []
     problems: list[LabError] = []
-    for left in find_dead(host, alive=alive):
+    spared = tuple(alive)
+    if dead := find_dead(host, alive=spared):
+        _revoke(host, [left.run for left in dead])
+        # A guest that was being made is there now.
+        dead = find_dead(host, alive=spared)
+    for left in dead:
         try:
             removed.append(_remove(host, left))
         except HostLost:
@@ -118,15 +152,21 @@ def reap_dead(host: XenHost, *, alive: Iterable[str] = ()) -> list[Leftovers]:
 
 
 def reap_run(host: XenHost, run: str) -> Leftovers:
-    """Remove all that the flight *run* still has, less what is to be kept."""
-    return _remove(host, inventory(host).get(run, Leftovers(run=run)))
+    """Remove all that the flight *run* still has, less what is or was to be kept.
+
+    Nobody works for it any more. What was kept for less time than the flight took is no leftover
+    of it: the next reap takes it.
+    """
+    _revoke(host, [run])
+    return _remove(host, inventory(host, expire=False).get(run, Leftovers(run=run)))
 
 
-def keep_run(host: XenHost, run: str) -> None:
-    """From now on nobody reaps what the flight *run* has."""
-    for volume in host.volumes.list(*_tags_of(run)):
-        if KEPT not in volume.tags:
-            host.volumes.add_tags(volume.name, (KEPT,))
+def keep_run(host: XenHost, run: str, keep_for: timedelta | None = None) -> None:
+    """From now on nobody reaps what the flight *run* has; with *keep_for*, until then."""
+    volumes = [one for one in host.volumes.list(*_tags_of(run)) if KEPT not in one.tags]
+    tags = kept_tags(host.runner, keep_for) if volumes else ()
+    for volume in volumes:
+        host.volumes.add_tags(volume.name, tags)
 
 
 def reap_kept(host: XenHost, run: str) -> Leftovers:
@@ -135,12 +175,19 @@ def reap_kept(host: XenHost, run: str) -> Leftovers:
     `LabError` when that flight still runs. The mark goes first: what then can't be removed,
     any later flight reaps.
     """
+    if not is_plain(run):
+        msg = f"{run!r} is no flight id"
+        raise UsageError(msg)
     if not dead_locks(host.runner, [run]):
         msg = f"flight {run} is still running on {host.name}"
         raise LabError(msg, hint="end it first")
     for volume in host.volumes.list(*_tags_of(run), KEPT):
-        host.volumes.remove_tags(volume.name, (KEPT,))
+        host.volumes.remove_tags(volume.name, all_kept_tags(volume.tags))
     return reap_run(host, run)
+
+
+def _revoke(host: XenHost, runs: list[str]) -> None:
+    revoke_leases(host.runner, runs, settle=host.stretched(SETTLE))
 
 
 def _remove(host: XenHost, left: Leftovers) -> Leftovers:
@@ -168,6 +215,7 @@ def _remove(host: XenHost, left: Leftovers) -> Leftovers:
     if left.builds:
         host.runner.run(Command.of("rm", "-rf", build_directory(left.run)))
     if not left.kept_jobs:
+        host.xl.forget(domain_prefix(left.run))
         host.runner.run(Command.of("rm", "-rf", run_directory(left.run)))
     forget_lock(host.runner, left.run)
     return left

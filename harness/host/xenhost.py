@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol, Self
 
@@ -32,6 +33,14 @@ class HostRunner(Runner, Protocol):
         ...
 
 
+Enter = Callable[[HostRunner, SshEndpoint, Deadline], Runner]
+
+
+def enter_through(host: HostRunner, guest: SshEndpoint, deadline: Deadline) -> Runner:
+    """Log in to *guest* over a TCP connection that its host makes; see `sshlink.connect`."""
+    return SshRunner.connect(guest, deadline, dial=lambda: host.open_tcp(guest.address, guest.port))
+
+
 @dataclass(frozen=True, kw_only=True)
 class XenHost:
     """A connected host: commands, volumes and toolstack."""
@@ -43,6 +52,8 @@ class XenHost:
     xenstore: Xenstore
     bridge: str
     timeout_factor: float
+    enter: Enter = enter_through
+    """How its guests are entered."""
 
     @classmethod
     def connect(cls, spec: HostSpec, endpoint: SshEndpoint) -> Self:
@@ -50,17 +61,25 @@ class XenHost:
         # An emulated host needs longer for the same handshake.
         deadline = Deadline.after(CONNECT_TIMEOUT * max(1.0, spec.timeout_factor))
         runner = SshRunner.connect(endpoint, deadline)
-        vg, pool, bridge = VOLUME_GROUP, THIN_POOL, BRIDGE
-        if spec.ssh:
-            vg, pool, bridge = spec.ssh.vg, spec.ssh.thin_pool, spec.ssh.bridge
+        vg, pool = storage_of(spec)
         return cls(
             name=spec.name,
             runner=runner,
             volumes=VolumeManager(runner, vg, pool),
             xl=Xl(runner),
             xenstore=Xenstore(runner),
-            bridge=bridge,
+            bridge=spec.ssh.bridge if spec.ssh else BRIDGE,
             timeout_factor=spec.timeout_factor,
+        )
+
+    def through(self, runner: HostRunner) -> Self:
+        """The same host, all of whose commands go through *runner*."""
+        return replace(
+            self,
+            runner=runner,
+            volumes=VolumeManager(runner, self.volumes.group, self.volumes.pool),
+            xl=Xl(runner),
+            xenstore=Xenstore(runner),
         )
 
     def stretched(self, timeout: timedelta) -> timedelta:
@@ -70,3 +89,8 @@ class XenHost:
     def close(self) -> None:
         """Let go of the connection; never raises."""
         self.runner.close()
+
+
+def storage_of(spec: HostSpec) -> tuple[str, str]:
+    """The volume group and the thin pool of a host."""
+    return (spec.ssh.vg, spec.ssh.thin_pool) if spec.ssh else (VOLUME_GROUP, THIN_POOL)

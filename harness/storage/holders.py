@@ -33,7 +33,7 @@ def describe_holders(runner: Runner, volume: LogicalVolume) -> str:
     if volume.minor is None:
         return "nobody: it is not active"
     device = f"dm-{volume.minor}"
-    command = Command(("sh", "-c", _SCRIPT, "sh", device))
+    command = Command(("sh", "-c", _SCRIPT, "describe-holders", device))
     try:
         found = runner.run(command, timeout=_TIMEOUT, check=False).stdout.split("\n")
     except LabError as error:

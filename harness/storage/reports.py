@@ -21,6 +21,7 @@ _VOLUME_FIELDS = (
     "lv_permissions,lv_kernel_minor,data_percent,metadata_percent"
 )
 _GROUP_FIELDS = "vg_name,vg_size,vg_free,vg_extent_size"
+_POOL_FIELDS = f"{_GROUP_FIELDS},lv_name,lv_size,chunk_size,lv_metadata_size"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,18 @@ class VolumeGroup:
     extent_size: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class PoolShape:
+    """What a thin pool and its volume group are, however full. Sizes in bytes."""
+
+    group: VolumeGroup
+    name: str
+    size: int
+    chunk: int
+    """What is taken at a time, be a single byte written."""
+    metadata_size: int
+
+
 def lvs_command(vg: str) -> Command:
     """The command whose output `parse_lvs` reads."""
     return Command.of("lvs", *_OPTIONS, "-o", _VOLUME_FIELDS, vg)
@@ -78,6 +91,12 @@ def vgs_command(vg: str) -> Command:
     return Command.of("vgs", *_OPTIONS, "-o", _GROUP_FIELDS, vg)
 
 
+def pool_command(vg: str, pool: str) -> Command:
+    """The command whose output `parse_pool` reads. Not `lvs_command` with more fields: one that
+    belongs to segments, as the chunk's size, makes a line of each segment of each volume."""
+    return Command.of("lvs", *_OPTIONS, "-o", _POOL_FIELDS, f"{vg}/{pool}")
+
+
 def parse_lvs(text: str) -> tuple[LogicalVolume, ...]:
     """The volumes in a report; `LabError` if it is none."""
     return tuple(_volume(row) for row in _rows(text, "lv"))
@@ -86,17 +105,37 @@ def parse_lvs(text: str) -> tuple[LogicalVolume, ...]:
 def parse_vgs(text: str) -> tuple[VolumeGroup, ...]:
     """The volume groups in a report; `LabError` if it is none."""
     try:
-        return tuple(
-            VolumeGroup(
-                name=row["vg_name"],
-                size=int(row["vg_size"]),
-                free=int(row["vg_free"]),
-                extent_size=int(row["vg_extent_size"]),
-            )
-            for row in _rows(text, "vg")
-        )
+        return tuple(_group(row) for row in _rows(text, "vg"))
     except (KeyError, ValueError) as error:
         raise _unreadable(text, error) from error
+
+
+def parse_pool(text: str) -> PoolShape:
+    """The thin pool in a report; `LabError` if it is none, or not of a thin pool."""
+    try:
+        (row,) = _rows(text, "lv")
+        found = PoolShape(
+            group=_group(row),
+            name=row["lv_name"].strip("[]"),
+            size=int(row["lv_size"]),
+            chunk=int(row["chunk_size"] or 0),
+            metadata_size=int(row["lv_metadata_size"] or 0),
+        )
+    except (KeyError, ValueError, TypeError) as error:
+        raise _unreadable(text, error) from error
+    if not (found.chunk and found.metadata_size):
+        msg = f"{found.group.name}/{found.name} is not a thin pool"
+        raise LabError(msg)
+    return found
+
+
+def _group(row: dict[str, Any]) -> VolumeGroup:
+    return VolumeGroup(
+        name=row["vg_name"],
+        size=int(row["vg_size"]),
+        free=int(row["vg_free"]),
+        extent_size=int(row["vg_extent_size"]),
+    )
 
 
 def _rows(text: str, kind: str) -> list[dict[str, Any]]:

@@ -89,11 +89,17 @@ class VolumeManager:
     def list(self, *tags: str) -> tuple[LogicalVolume, ...]:
         """Our volumes that carry all of *tags*; the tag ``xenflight`` is always asked for."""
         wanted = {TAG, *tags}
-        return tuple(volume for volume in self._all() if wanted <= set(volume.tags))
+        return tuple(volume for volume in self.everybodys() if wanted <= set(volume.tags))
+
+    def everybodys(self) -> tuple[LogicalVolume, ...]:
+        """All volumes of the group, those of others too; to look at."""
+        result = self._runner.run(lvs_command(self._vg), timeout=TIMEOUT, check=False)
+        self._raise_if_no_group(result)
+        return parse_lvs(result.check().stdout)
 
     def find(self, name: str) -> LogicalVolume | None:
         """The volume *name*, whoever owns it; None if there is none."""
-        return next((volume for volume in self._all() if volume.name == name), None)
+        return next((volume for volume in self.everybodys() if volume.name == name), None)
 
     def create_thin(self, name: str, size: Size, tags: tuple[str, ...]) -> str:
         """Make an empty volume, which reads as zeros; returns its path.
@@ -199,11 +205,6 @@ class VolumeManager:
         result = self._runner.run(vgs_command(self._vg), timeout=TIMEOUT, check=False)
         self._raise_if_no_group(result)
         return parse_vgs(result.check().stdout)[0]
-
-    def _all(self) -> tuple[LogicalVolume, ...]:
-        result = self._runner.run(lvs_command(self._vg), timeout=TIMEOUT, check=False)
-        self._raise_if_no_group(result)
-        return parse_lvs(result.check().stdout)
 
     def _expect(self, name: str) -> LogicalVolume:
         volume = self.find(name)

@@ -12,7 +12,7 @@ from pathlib import Path
 from harness.console.text import last_lines
 from harness.errors import HostLost, LabError
 from harness.progress import Progress
-from harness.remote.command import Command
+from harness.remote.command import Command, Runner
 from harness.remote.local import LocalRunner
 from harness.remote.ssh import SshRunner
 from harness.remote.sshlink import SshEndpoint
@@ -227,7 +227,7 @@ class Silence:
             raise MachineDied(msg, hint=f"see {self._log}")
 
 
-def set_clock(dom0: SshRunner) -> None:
+def set_clock(dom0: Runner) -> None:
     """Set the host's clock: a resumed one lives in the past, which TLS, make and apt notice.
 
     dom0 passes it on to Xen, from where guests take it.

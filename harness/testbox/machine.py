@@ -24,6 +24,7 @@ from harness.testbox.prune import prune
 from harness.testbox.qemu import Hardware
 from harness.testbox.qmp import connect
 from harness.testbox.record import InstanceRecord, Stage
+from harness.testbox.restart import restart
 from harness.testbox.warm import SavedState
 from harness.wait import Deadline
 
@@ -221,6 +222,18 @@ class Testbox:
     def kill(self) -> None:
         """End its QEMU as a power cut would."""
         end(self.paths)
+
+    def power_cycle(self) -> None:
+        """Let dom0 boot again, from the disks it has. `LabError` when it was not up."""
+        with exclusive(self.paths.lock, what=f"testbox {self.name}"):
+            record = InstanceRecord.read(self.paths.record)
+            if not record or record.stage is Stage.STARTING:
+                msg = f"testbox {self.name} was not up, so it has nothing to boot again from"
+                raise LabError(msg, hint=f"xenflight testbox up {self.name}")
+            image = self._image_of(record)
+            image.require()
+            emulator = find_emulator(self._runner, record.accel)
+            restart(self._launch(image, record.accel, record.key, emulator), record)
 
     # -- small parts -------------------------------------------------------------------
 

@@ -89,10 +89,10 @@ def qemu_command(
         hardware.emulator.program,
         *hardware.options(),
         *("-netdev", uplink),
-        *("-chardev", f"socket,id=serial0,path={files.serial},server=on,wait=off,"
-                      f"logfile={files.console_log},logappend=on"),
+        *("-chardev", f"socket,id=serial0,path={_value(files.serial)},server=on,wait=off,"
+                      f"logfile={_value(files.console_log)},logappend=on"),
         *("-serial", "chardev:serial0"),
-        *("-qmp", f"unix:{files.qmp},server=on,wait=off"),
+        *("-qmp", f"unix:{_value(files.qmp)},server=on,wait=off"),
         *("-kernel", str(boot.xen), "-append", XEN_ARGS),
         *("-initrd", f"{boot.kernel} {DOM0_ARGS},{boot.initrd}"),
         *("-drive", _disk(files.root)),
@@ -105,4 +105,9 @@ def qemu_command(
 
 def _disk(path: Path) -> str:
     # Nothing in a testbox outlives a power cut anyway: cache=unsafe saves every flush.
-    return f"file={str(path).replace(',', ',,')},format=qcow2,if=virtio,cache=unsafe"
+    return f"file={_value(path)},format=qcow2,if=virtio,cache=unsafe"
+
+
+def _value(path: Path) -> str:
+    """*path* in a list of QEMU's options: a comma would end it (qemu(1), "-drive")."""
+    return str(path).replace(",", ",,")

@@ -158,6 +158,11 @@ class Domain:
         self._xl = xl
         self._clock = clock
 
+    @property
+    def domids(self) -> tuple[int, ...]:
+        """All numbers that it is known to have had, the lowest first."""
+        return tuple(sorted(self._domids))
+
     def unpause(self) -> None:
         """Let it run."""
         self._xl.unpause(self.name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +23,9 @@ from harness.xen.xenstore import Xenstore
 CONFIG_FOLDER = "/run/xenflight"
 """Where configurations are on the host: a file system in memory, gone with the next boot."""
 
+USERDATA_FOLDER = "/var/lib/xen"
+"""Where libxl writes down what it knows of a domain."""
+
 CREATE_TIMEOUT = timedelta(minutes=5)
 """Under emulation unpacking a kernel alone takes 15 s on an idle host."""
 TIMEOUT = timedelta(seconds=60)
@@ -38,6 +40,14 @@ mkdir -p "$1"
 cat >"$1/$2.cfg"
 xl create -p -q "$1/$2.cfg" >&2 || { status=$?; rm -f "$1/$2.cfg"; exit $status; }
 xl domid "$2"
+"""
+_TIDY = 'rm -f "$1"; udevadm settle --timeout="$2"'
+
+# What libxl knows of a domain is on disk, stays there when the host loses power, and has the
+# domain's name only inside. $1 is what the names of the domains begin with.
+_FORGET = """
+rm -f "$2"/"$1"*.cfg
+grep -lsF -e "\\"$1" "$3"/userdata-* | while read -r file; do rm -f "$file"; done
 """
 
 _NO_MEMORY = ("failed to free memory", "not enough memory", "Cannot allocate memory")
@@ -119,8 +129,18 @@ class Xl:
         """After a domain's end: wait until udev is done with its devices, remove its file."""
         seconds = max(1, int(timeout.total_seconds()))
         path = f"{CONFIG_FOLDER}/{check_domain_name(name)}.cfg"
-        script = f"rm -f {shlex.quote(path)}; udevadm settle --timeout={seconds}"
-        self._runner.run(Command.shell(script), timeout=timeout + TIMEOUT)
+        command = Command.script("tidy-domain", _TIDY, path, seconds)
+        self._runner.run(command, timeout=timeout + TIMEOUT)
+
+    def forget(
+        self, prefix: str, configs: str = CONFIG_FOLDER, userdata: str = USERDATA_FOLDER
+    ) -> None:
+        """Remove the files of domains whose names begin like that, none of which is there any more.
+
+        For those that nobody ended in good order: whose host was lost, or their controller.
+        """
+        words = (check_domain_name(prefix), configs, userdata)
+        self._runner.run(Command.script("forget-domains", _FORGET, *words))
 
     def _run(self, *argv: str, timeout: timedelta = TIMEOUT) -> CommandResult:
         return self._runner.run(Command.of("xl", *argv), timeout=timeout, check=False)

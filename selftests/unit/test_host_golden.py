@@ -120,3 +120,12 @@ def test_an_image_without_boot_files_is_golden_all_the_same(
     assert fake.volumes[NAME] == set(golden_tags("0123456789abcdef"))
     assert not [line for line in fake.runner.lines if "debugfs" in line]
     assert ensure(fake, image, Transfer(fake)).boot is not None
+
+
+def test_one_with_other_boot_files_than_were_built_is_for_no_other_flight(
+    fake: FakeHost, image: Image
+) -> None:
+    fake.runner.before("take-boot-files", raises=LabError("they are not those that were built"))
+    with pytest.raises(LabError, match="not those that were built"):
+        ensure(fake, image, Transfer(fake))
+    assert fake.volumes[NAME] == set(scratch_tags(RUN, NAME)), "the sweep removes it"

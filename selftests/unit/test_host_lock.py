@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -24,6 +26,15 @@ NAME = "smoke-20261122-114412-a1b2c3"
 
 def soon() -> Deadline:
     return Deadline.after(timedelta(seconds=10))
+
+
+def openers(path: str) -> int:
+    """How many programs have the file open as their descriptor 9."""
+    found = 0
+    for link in Path("/proc").glob("[0-9]*/fd/9"):
+        with suppress(OSError):  # It has just ended.
+            found += str(link.readlink()) == path
+    return found
 
 
 def wait_until_dead(runner: LocalRunner, name: str, directory: str) -> None:
@@ -54,6 +65,27 @@ def test_only_one_holds_it(runner: LocalRunner, directory: str) -> None:
     lock.release()
     lock.release()
     take_lock(runner, NAME, soon(), directory).release()
+
+
+def test_a_lock_whose_file_is_reaped_while_it_is_waited_for_is_taken_anew(
+    runner: LocalRunner, directory: str
+) -> None:
+    """Else it would be a lock of a file without a name, which nobody sees."""
+    first = take_lock(runner, NAME, soon(), directory)
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(take_lock, runner, NAME, soon(), directory)
+
+        def waited_for() -> None:
+            if openers(f"{directory}/{NAME}") < 2:
+                msg = "only its holder has it open"
+                raise NotYet(msg)
+
+        wait_for(waited_for, what="somebody who waits", deadline=soon())
+        forget_lock(runner, NAME, directory)
+        first.release()
+        lock = second.result()
+    assert dead_locks(runner, [NAME], directory) == set()
+    lock.release()
 
 
 def test_another_name_is_another_lock(runner: LocalRunner, directory: str) -> None:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from harness.errors import LabError
+from harness.errors import LabError, UsageError
 from harness.host.fake import FakeHost
-from harness.host.names import BUILDS_FOR_RUN, domain_name, run_of_domain
-from harness.host.reaper import KEPT, find_dead, inventory, keep_run, reap_dead, reap_kept, reap_run
+from harness.host.kept import KEPT, kept_tags
+from harness.host.names import (
+    BUILDS_FOR_RUN,
+    build_directory,
+    domain_name,
+    run_directory,
+    run_of_domain,
+)
+from harness.host.reaper import find_dead, inventory, keep_run, reap_dead, reap_kept, reap_run
+from harness.remote.command import Command
 from harness.storage.names import golden_tags, scratch_name, scratch_tags
 
 DEAD, ALIVE = "smoke-20261122-114412-a1b2c3", "smoke-20261122-114413-d4e5f6"
@@ -54,6 +64,23 @@ def test_what_is_not_ours_is_never_touched() -> None:
     assert everything(fake) == before
 
 
+@pytest.mark.parametrize("run", ["../../..", "..", "-rf", "a/b", "/", "a!b", ".hidden"])
+def test_a_name_that_would_lead_elsewhere_is_no_flights(run: str) -> None:
+    """LVM takes these in tags. What is removed in the end is a directory of that name."""
+    fake = FakeHost()
+    fake.volumes = {"xf-0123456789ab-root": set(scratch_tags(run, JOB))}
+    fake.domains = {f"xf.{run}.0123456789": 1, "xf.-x.0123456789": 2}
+    fake.flights = {run, "two words", "-x"}
+    before = everything(fake)
+    assert find_dead(fake.host) == reap_dead(fake.host) == []
+    with pytest.raises(UsageError, match="is no flight id"):
+        reap_kept(fake.host, run)
+    assert everything(fake) == before
+    for directory in (run_directory, build_directory):
+        with pytest.raises(ValueError, match="can't name a directory"):
+            directory(run)
+
+
 def test_a_flight_is_alive_when_it_says_so_itself() -> None:
     fake = FakeHost()
     add(fake, DEAD)
@@ -79,6 +106,38 @@ def test_a_domain_without_a_volume_and_a_directory_without_either() -> None:
         "only its files",
     ]
     assert everything(fake) == ({}, {}, set())
+
+
+def test_a_lock_that_is_all_there_is_goes_and_one_of_no_flight_stays() -> None:
+    """Of a flight that was killed between its lock and its directory (`bench reliability`)."""
+    fake = FakeHost(lock_files={DEAD, ALIVE, "golden-0123456789ab", "canary"}, locked={ALIVE})
+    assert [left.run for left in reap_dead(fake.host)] == [DEAD]
+    assert fake.lock_files == {ALIVE, "golden-0123456789ab", "canary"}
+
+
+def test_a_guest_that_was_being_made_when_its_flight_died_goes_too() -> None:
+    fake = FakeHost(lock_files={DEAD})
+    run = fake.runner.run
+
+    def ends(command: Command, **options: object) -> object:
+        if "revoke-leases" in command.argv:
+            add(fake, DEAD)
+        return run(command, **options)  # type: ignore[arg-type]
+
+    fake.runner.run = ends  # type: ignore[method-assign,assignment]
+    (removed,) = reap_dead(fake.host)
+    assert len(removed.domains) == 1
+    assert everything(fake) == ({}, {}, set())
+
+
+def test_one_whose_command_does_not_end_is_left_as_it_is() -> None:
+    fake = FakeHost()
+    add(fake, DEAD)
+    before = everything(fake)
+    fake.runner.before(" revoke-leases ", raises=LabError("a command of a dead flight runs"))
+    with pytest.raises(LabError, match="a command of a dead flight runs"):
+        reap_dead(fake.host)
+    assert everything(fake) == before
 
 
 def test_what_will_not_go_does_not_save_the_rest() -> None:
@@ -180,3 +239,83 @@ def test_nobody_looks_for_builders_where_nothing_is_built() -> None:
     add(fake, DEAD)
     reap_dead(fake.host)
     assert not any("end-builders" in line for line in fake.runner.lines)
+
+
+HOUR = timedelta(hours=1)
+
+
+def test_a_guest_is_kept_for_its_time_and_then_reaped() -> None:
+    fake = FakeHost()
+    volume, domain = add(fake, DEAD)
+    other, _ = add(fake, DEAD, OTHER, KEPT)
+    fake.volumes[volume] |= set(kept_tags(fake.runner, 4 * HOUR))
+    fake.now += 3600
+    assert inventory(fake.host)[DEAD].kept == {JOB: 3 * HOUR, OTHER: None}
+    assert reap_dead(fake.host) == []
+    fake.now += 3 * 3600
+    (left,) = reap_dead(fake.host)
+    assert str(left) == (f"domain {domain}, LV {volume} (kept until its time was over: {JOB})")
+    assert list(fake.volumes) == [other], "that one has no end"
+    assert left.kept_jobs == [OTHER]
+    assert fake.flights == {DEAD}
+
+
+def test_the_time_of_a_flight_that_lives_is_not_over() -> None:
+    fake = FakeHost(locked={DEAD})
+    add(fake, DEAD, JOB, *kept_tags(FakeHost().runner, HOUR))
+    fake.now += 7200
+    assert reap_dead(fake.host) == []
+    assert len(fake.volumes) == 1
+
+
+def test_what_outlived_its_time_during_its_flight_is_no_leftover_of_that() -> None:
+    fake = FakeHost()
+    add(fake, DEAD, JOB, *kept_tags(fake.runner, HOUR))
+    fake.now += 7200
+    left = reap_run(fake.host, DEAD)
+    assert (left.volumes, left.domains, left.kept_jobs) == ([], {}, [JOB])
+    assert len(fake.volumes) == len(fake.domains) == 1
+
+
+@pytest.mark.parametrize("value", ["soon", "", "-5", "1e3", "\u0664"])
+def test_a_time_that_nobody_can_read_never_ends(value: str) -> None:
+    fake = FakeHost()
+    add(fake, DEAD, JOB, KEPT, f"xenflight.kept-until={value}")
+    assert reap_dead(fake.host) == []
+    assert inventory(fake.host)[DEAD].kept == {JOB: None}
+
+
+def test_a_time_without_the_mark_keeps_nothing() -> None:
+    fake = FakeHost()
+    add(fake, DEAD, JOB, f"xenflight.kept-until={fake.now + 3600}")
+    (left,) = reap_dead(fake.host)
+    assert left.expired == []
+    assert fake.volumes == {}
+
+
+def test_a_guest_of_several_volumes_is_told_once() -> None:
+    fake = FakeHost()
+    tags = kept_tags(fake.runner, HOUR)
+    add(fake, DEAD, JOB, *tags)
+    fake.volumes["xf-0123456789ab-swap"] = {*scratch_tags(DEAD, JOB), *tags}
+    assert inventory(fake.host)[DEAD].kept_jobs == [JOB]
+    fake.now += 3600
+    (left,) = reap_dead(fake.host)
+    assert left.expired == [JOB]
+    assert fake.volumes == {}
+
+
+def test_keeping_what_a_flight_has_for_a_while() -> None:
+    fake = FakeHost()
+    add(fake, DEAD)
+    keep_run(fake.host, DEAD, HOUR)
+    assert inventory(fake.host)[DEAD].kept == {JOB: HOUR}
+    reap_kept(fake.host, DEAD)
+    assert fake.volumes == {}
+
+
+def test_the_hosts_clock_is_not_asked_for_nothing() -> None:
+    fake = FakeHost()
+    add(fake, DEAD, JOB, KEPT)
+    inventory(fake.host)
+    assert not any("date" in line for line in fake.runner.lines)

@@ -249,7 +249,7 @@ def test_progress_on_a_terminal_is_a_bar_that_goes_away() -> None:
 def test_what_it_runs_in_is_told(
     box: Testbox, capsys: Captured, accel: Accel, mended: bool, words: str
 ) -> None:
-    endpoint = SshEndpoint(name="b", address="127.0.0.1", port=1, key_file=Path("k"))
+    endpoint = SshEndpoint(name="b", address="127.0.0.1", port=1, key_file=Path("k"), host_key=None)
     started = Started(
         endpoint=endpoint, accel=accel, accel_reason="because", how="h", mended=mended, seconds=1
     )

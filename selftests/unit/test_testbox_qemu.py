@@ -78,6 +78,11 @@ def test_kvm_shows_the_processor_as_it_is() -> None:
 def test_a_comma_in_a_path_is_no_option() -> None:
     files = replace(FILES, root=Path("/r,readonly=on/root.qcow2"))
     assert "file=/r,,readonly=on/root.qcow2,format=qcow2" in line(files=files)
+    files = replace(FILES, serial=Path("/a,b/s"), qmp=Path("/a,b/q"), console_log=Path("/a,b/c"))
+    text = line(files=files)
+    assert "path=/a,,b/s,server=on" in text
+    assert "logfile=/a,,b/c,logappend=on" in text
+    assert "unix:/a,,b/q,server=on" in text
 
 
 @pytest.mark.parametrize(

@@ -116,5 +116,6 @@ def test_commands(host: FakeRunner) -> None:
     assert host.lines == [
         f"xl pause {NAME}",
         f"xl unpause {NAME}",
-        f"sh -ec 'rm -f /run/xenflight/{NAME}.cfg; udevadm settle --timeout=30'",
+        """sh -ec 'rm -f "$1"; udevadm settle --timeout="$2"' """
+        f"tidy-domain /run/xenflight/{NAME}.cfg 30",
     ]
