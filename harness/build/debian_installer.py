@@ -30,6 +30,7 @@ from harness.errors import UsageError
 from harness.flight.axes import Boot, Virt
 from harness.guest.identity import make_password
 from harness.host.names import build_directory, built_volumes, domain_name
+from harness.host.owners import domain_uuid
 from harness.mirror.mirror import Mirror
 from harness.remote.command import Command
 from harness.remote.local import LocalRunner
@@ -80,6 +81,8 @@ def _install(request: BuildRequest, netboot: Netboot) -> BuiltDisks:
     config = installer_domain(request, kernel, initrd).to_xl()
     watcher = InstallWatcher(request.step.clock)
     domain = host.xl.create_paused(config, domain_name(request.run, spec.name))
+    # What it leaves behind bears its number, and the guest's own domain will have another.
+    request.step.facts["installer_domid"] = str(domain.domid)
     try:
         stream = host.runner.open(console_command(domain.name))
         domain.unpause()
@@ -107,6 +110,7 @@ def installer_domain(request: BuildRequest, kernel: str, initrd: str) -> DomainC
         type=DomainType.PV,
         memory=max(spec.memory, LEAST_MEMORY).mib,
         vcpus=spec.vcpus,
+        uuid=domain_uuid(request.run, spec.name),
         kernel=kernel,
         ramdisk=initrd,
         cmdline=kernel_arguments(),

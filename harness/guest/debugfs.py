@@ -1,6 +1,18 @@
-"""What e2fsprogs must be told of a file system that is only a part of a device."""
+"""What e2fsprogs must be told: of a file system that is a part of a device, and of names."""
 
 from __future__ import annotations
+
+import re
+
+_PLAIN = re.compile(r"(?:/[A-Za-z0-9_@.:+~-]+)+")
+
+
+def is_plain(path: str) -> bool:
+    """Whether debugfs, and a shell, read the absolute *path* as one word that says what it means.
+
+    debugfs ends a request at a newline and an argument at a space; names in an image may have both.
+    """
+    return bool(_PLAIN.fullmatch(path)) and not {".", ".."} & set(path.split("/"))
 
 
 def at_offset(device: str, offset: int) -> str:

@@ -20,6 +20,7 @@ from harness.flight.fields import is_url
 from harness.flight.model import ImageSource
 from harness.guest import manifest
 from harness.guest.cache import IMAGE, MANIFEST, Image, ImageCache
+from harness.guest.debugfs import is_plain
 from harness.guest.extents import data_extents
 from harness.guest.fetch import check_sum, checksum, download
 from harness.preflight.case import Case
@@ -206,6 +207,9 @@ def _boot_files(
         return None, None
     root = report.root.partition if report.root else -1
     if {choice.kernel.partition, choice.initrd.partition} != {root}:
+        return None, None
+    # The host takes them out by name; other boot methods are not concerned.
+    if not (is_plain(choice.kernel.path) and is_plain(choice.initrd.path)):
         return None, None
     return _boot_file(choice.kernel), _boot_file(choice.initrd)
 

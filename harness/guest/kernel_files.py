@@ -5,12 +5,11 @@ So they never need to be sent apart from the image, and can never be those of an
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from datetime import timedelta
 
 from harness.errors import CommandFailed, LabError
-from harness.guest.debugfs import at_offset
+from harness.guest.debugfs import at_offset, is_plain
 from harness.guest.manifest import BootFile, Manifest
 from harness.remote.command import Command, Runner
 
@@ -19,6 +18,7 @@ _TIMEOUT = timedelta(minutes=3)
 
 # The directory appears when it is whole; one that is there is kept if its files are right.
 _EXTRACT = """\
+dev=$1 fs=$2 dest=$3 expected=$4 paths=$5
 sums() { (cd "$1" && printf '%s' "$expected" | sha256sum --status -c -) 2>/dev/null; }
 if sums "$dest"; then exit 0; fi
 new="$dest.new.$$"
@@ -53,6 +53,12 @@ def _wanted(manifest: Manifest) -> tuple[BootFile, BootFile]:
     if manifest.kernel is None or manifest.initrd is None:
         msg = f"image {manifest.key} has no kernel and initramfs to boot it with"
         raise LabError(msg)
+    for file in (manifest.kernel, manifest.initrd):
+        if not is_plain(file.path):
+            msg = (
+                f"image {manifest.key} calls one of its boot files {file.path!r}: not a plain name"
+            )
+            raise LabError(msg)
     return manifest.kernel, manifest.initrd
 
 
@@ -66,16 +72,12 @@ def extract_boot_files(
     """
     files = _wanted(manifest)
     expected = "".join(f"{file.sha256}  {file.name}\n" for file in files)
-    values = {
-        "dev": device,
-        "fs": at_offset(device, manifest.root_offset),
-        "dest": f"{root}/{manifest.key}",
-        "expected": expected,
-        "paths": " ".join(file.path for file in files),
-    }
-    settings = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
+    words = (
+        *(device, at_offset(device, manifest.root_offset), f"{root}/{manifest.key}"),
+        *(expected, " ".join(file.path for file in files)),
+    )
     try:
-        runner.run(Command.shell(settings + _EXTRACT), timeout=_TIMEOUT)
+        runner.run(Command.script("take-boot-files", _EXTRACT, *words), timeout=_TIMEOUT)
     except CommandFailed as error:
         msg = f"on {runner.name}: cannot take kernel and initramfs out of {device}: {error.stderr}"
         raise LabError(msg) from error

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import re
-import shlex
 import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -16,13 +15,12 @@ from datetime import timedelta
 from pathlib import PurePosixPath
 
 from harness.errors import LabError, UsageError
-from harness.guest.debugfs import at_offset
+from harness.guest.debugfs import at_offset, is_plain
 from harness.guest.fstab import fstab
 from harness.remote.command import Command, Runner
 
 APPLY_TIMEOUT = timedelta(minutes=2)
 
-_SAFE_PATH = re.compile(r"(?:/[A-Za-z0-9_@.:+-]+)+")
 _SAFE_TARGET = re.compile(r"[A-Za-z0-9_@.:+/-]+")
 
 # What debugfs says when it begins, and when there is no old file to remove.
@@ -188,7 +186,7 @@ def _write_lines(file: SeedFile, staged: str) -> list[str]:
 
 def _safe(path: str) -> str:
     """*path*, if debugfs reads it as one word and it stays in the image."""
-    if not _SAFE_PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
+    if not is_plain(path):
         msg = f"cannot seed {path!r}: it must be a plain absolute path (letters, digits, ._@:+-)"
         raise UsageError(msg)
     return path
@@ -198,13 +196,18 @@ def _safe(path: str) -> str:
 # whatever happens: what it says on stderr is looked at by `debugfs_errors`. It is asked first
 # which directories are there, because its mkdir for one that is (1.47.0) loses an inode.
 _APPLY = """\
+dev=$1 fs=$2
 umask 077
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 tar -xf -
 if [ -e root.hash ]; then
-    debugfs -R "dump /etc/shadow shadow.old" "$fs" >&2
+    # In the image it may say that it has terabytes; this is 1 MiB.
+    (
+        ulimit -f 2048
+        debugfs -R "dump /etc/shadow shadow.old" "$fs" >&2
+    )
     awk -F: -v OFS=: -v hash="$(cat root.hash)" \\
         '$1 == "root" {$2 = hash; found = 1} {print} END {exit !found}' \\
         shadow.old >shadow.new || { echo "no root in the image's /etc/shadow" >&2; exit 1; }
@@ -226,10 +229,8 @@ def apply_seed(runner: Runner, device: str, seed: Seed, offset: int = 0) -> None
     `LabError` with debugfs's own words when any part of it failed; the device is then of no use.
     """
     plan = seed_plan(seed)
-    values = {"dev": device, "fs": at_offset(device, offset)}
-    settings = "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items())
-    script = settings + _APPLY
-    result = runner.run(Command.shell(script), timeout=APPLY_TIMEOUT, stdin=_tar(plan), check=False)
+    command = Command.script("seed-disk", _APPLY, device, at_offset(device, offset))
+    result = runner.run(command, timeout=APPLY_TIMEOUT, stdin=_tar(plan), check=False)
     wrong = debugfs_errors(result.stderr)
     if wrong or not result.ok:
         said = "; ".join(wrong[:3]) or f"exit status {result.exit_status}"

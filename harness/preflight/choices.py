@@ -124,8 +124,8 @@ class Chooser:
     ) -> tuple[Partition, str]:
         """Where the entry's files are: what GRUB's $root is then. And a doubt."""
         if entry.device:
-            digits = "".join(c for c in entry.device.rpartition(",")[2] if c.isdigit())
-            there = [one for one in self.disk.partitions if digits and one.number == int(digits)]
+            digits = "".join(c for c in entry.device.rpartition(",")[2] if c in "0123456789")
+            there = [one for one in self.disk.partitions if str(one.number) == digits.lstrip("0")]
             return (there or [part])[0], f"the kernel's path names the device ({entry.device})"
         for search, own in ((entry.search, True), (found.search, False)):
             if search is None:

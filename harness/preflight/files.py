@@ -9,6 +9,8 @@ from pathlib import PurePosixPath
 from typing import Protocol
 
 _MOST_LINKS = 20
+_MOST_TEXT = 4 << 20
+"""Bytes of a text: what reads menus and settings has no use for more."""
 
 
 class UnreadableError(Exception):
@@ -105,8 +107,9 @@ def find(tree: Tree, path: str) -> tuple[str, Node] | None:
         links += 1
         if links > _MOST_LINKS:
             return None
-        parts = PurePosixPath(tree.target(node)).parts
-        if parts[:1] == ("/",):
+        target = PurePosixPath(tree.target(node))
+        parts = target.parts
+        if target.is_absolute():  # two slashes are a root of their own for pathlib
             done, parts = done[:1], parts[1:]
         todo += reversed(parts)
     where, node = done[-1]
@@ -125,9 +128,9 @@ def read_bytes(tree: Tree, path: str) -> bytes | None:
 
 
 def read_text(tree: Tree, path: str) -> str | None:
-    """The same as text; bad bytes are replaced."""
+    """The same as text; bad bytes are replaced. Of a huge one, its beginning."""
     content = read_bytes(tree, path)
-    return None if content is None else content.decode(errors="replace")
+    return None if content is None else content[:_MOST_TEXT].decode(errors="replace")
 
 
 def names(tree: Tree, path: str) -> list[str]:

@@ -20,6 +20,8 @@ from harness.remote.command import Runner
 
 _MAGICS = (b"070701", b"070702")
 _HEADER = 110
+_FIELDS = re.compile(rb"[0-9A-Fa-f]{110}")
+"""int() takes signs, too, and a member of less than no bytes would be read for ever."""
 _END = "TRAILER!!!"
 _MODULE = re.compile(r"(?:^|/)(?P<name>[^/]+)\.ko(?:\.(?:xz|zst|gz))?$")
 _MOST_ARCHIVES = 16
@@ -116,7 +118,9 @@ class _Reading:
                 raise _Broken(msg) from error
             return
         rest = plain
-        while rest.startswith(_MAGICS):
+        for _ in range(_MOST_ARCHIVES):
+            if not rest.startswith(_MAGICS):
+                break
             rest = rest[self._archive(rest) :].lstrip(b"\0")
 
     def _archive(self, data: bytes) -> int:
@@ -140,11 +144,10 @@ def _members(data: bytes) -> Iterator[tuple[_Member, int]]:
         if len(header) < _HEADER or not header.startswith(_MAGICS):
             msg = "it ends in the middle of an archive"
             raise _Broken(msg)
-        try:
-            size, name_size = int(header[54:62], 16), int(header[94:102], 16)
-        except ValueError as error:
+        if not _FIELDS.fullmatch(header):
             msg = "an archive in it is damaged"
-            raise _Broken(msg) from error
+            raise _Broken(msg)
+        size, name_size = int(header[54:62], 16), int(header[94:102], 16)
         name = data[at + _HEADER : at + _HEADER + name_size - 1].decode(errors="replace")
         start = _aligned(at + _HEADER + name_size)
         end = start + size

@@ -24,6 +24,10 @@ _ELF64 = 2
 _PT_NOTE = 4
 _XEN_ENTRY, _XEN_PHYS32_ENTRY = 1, 18
 _PE_MAGIC = b"MZ"
+_ELF_HEADER = 64
+_MOST_SEGMENTS, _MOST_NOTES = 64, 1 << 16
+"""Segments, and bytes of notes in each: a kernel has half a dozen, and some hundred bytes. A file
+may claim 65535 that all are the whole file."""
 _SHORTEST = 0x260
 _XLF_KERNEL_64 = 1
 
@@ -124,7 +128,7 @@ def with_config(
 def _no_kernel(data: bytes) -> str:
     if len(data) < _SHORTEST or data[_HEADER : _HEADER + 4] != b"HdrS":
         if data.startswith(b"\x7fELF"):
-            return ""
+            return "" if len(data) >= _ELF_HEADER else f"it is cut short: {len(data)} bytes"
         return "it is no Linux kernel (it has no bzImage header)"
     (version,) = struct.unpack_from("<H", data, 0x206)
     if version < _OLDEST:
@@ -181,12 +185,11 @@ def _payload(data: bytes, image: RawImage, runner: Runner) -> _Payload:
 
 def _stated_size(packed: bytes) -> int:
     """The size of the unpacked kernel, which its makefile puts after most compressions."""
-    (size,) = struct.unpack("<I", packed[-4:])
-    return int(size)
+    return int.from_bytes(packed[-4:], "little")
 
 
 def _notes_of(elf: bytes, compression: str) -> _Payload:
-    if not elf.startswith(b"\x7fELF"):
+    if not elf.startswith(b"\x7fELF") or len(elf) < _ELF_HEADER:
         return _Payload(compression=compression)
     try:
         kinds = {kind for owner, kind in _notes(elf) if owner == b"Xen"}
@@ -206,13 +209,13 @@ def _notes(elf: bytes) -> Iterator[tuple[bytes, int]]:
     wide = elf[4] == _ELF64
     (table,) = struct.unpack_from("<Q" if wide else "<I", elf, 32 if wide else 28)
     size, count = struct.unpack_from("<HH", elf, 54 if wide else 42)
-    for number in range(count):
+    for number in range(min(count, _MOST_SEGMENTS)):
         at = table + number * size
         (kind,) = struct.unpack_from("<I", elf, at)
         if kind != _PT_NOTE:
             continue
         offset, length = _extent(elf, at, wide=wide)
-        yield from _notes_in(elf[offset : offset + length])
+        yield from _notes_in(elf[offset : offset + min(length, _MOST_NOTES)])
 
 
 def _extent(elf: bytes, at: int, *, wide: bool) -> tuple[int, int]:
@@ -254,4 +257,5 @@ def newest_kernel(tree: Tree, folder: str) -> str | None:
 
 def _by_version(name: str) -> list[tuple[int, str]]:
     """For sorting: numbers in a name count as numbers."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]
+    parts = re.split(r"([0-9]+)", name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]

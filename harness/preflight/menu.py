@@ -11,12 +11,18 @@ import shlex
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-_ENTRY = re.compile(r"^menuentry\s+(?P<rest>.*)\{\s*$")
-_SUBMENU = re.compile(r"^submenu\s+(?P<rest>.*)\{\s*$")
+# The rest begins with no space, so that there is one way only to read a long row of them.
+_ENTRY = re.compile(r"^menuentry\s+(?P<rest>(?:\S.*)?)\{\s*$")
+_SUBMENU = re.compile(r"^submenu\s+(?P<rest>(?:\S.*)?)\{\s*$")
 _SET = re.compile(r"^set\s+(?P<name>\w+)=(?P<value>.*)$")
 _LINUX = frozenset({"linux", "linux16", "linuxefi"})
 _INITRD = frozenset({"initrd", "initrd16", "initrdefi"})
 _DEVICE = re.compile(r"^\((?P<device>[^)]*)\)(?P<path>/.*)$")
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_DEEPEST = 16
+"""Submenus in submenus whose places are told apart."""
+_LONGEST = 4096
+"""Characters of a line that is looked into: shlex takes its time."""
 _VARIABLE = re.compile(r"\$\{?\w+\}?")
 
 
@@ -68,7 +74,7 @@ class GrubMenu:
             number = ">".join(map(str, entry.number))
             if self.default in {number, entry.title, entry.id} or last in {entry.title, entry.id}:
                 return entry, ""
-        if self.default.isdigit():
+        if _NUMBER.fullmatch(self.default):
             # A submenu; GRUB takes the first entry in it.
             inside = [one for one in self.entries if one.number[0] == int(self.default)]
             if inside:
@@ -97,7 +103,7 @@ def parse_menu(text: str, environment: str = "") -> GrubMenu:
         entries=tuple(reading.entries),
         default=reading.default,
         search=reading.search,
-        bls=bool(re.search(r"^\s*blscfg\b", text, re.MULTILINE)),
+        bls=bool(re.search(r"^[ \t]*blscfg\b", text, re.MULTILINE)),
     )
 
 
@@ -119,7 +125,7 @@ class _Reading:
     _counts: list[int] = field(default_factory=lambda: [0])
 
     def line(self, line: str) -> None:
-        if not line or line.startswith("#"):
+        if not line or line.startswith("#") or len(line) > _LONGEST:
             return
         if self._in_function:
             self._in_function = not line.startswith("}")
@@ -142,7 +148,7 @@ class _Reading:
         for mark, value in pairwise(words):
             if mark in {"--id", "$menuentry_id_option"}:
                 name = value
-        number = tuple(self._counts)
+        number = tuple(self._counts[:_DEEPEST])
         self._open = Entry(title=words[0] if words else "", id=name, number=number)
 
     def _end(self) -> None:

@@ -62,7 +62,7 @@ class RawImage:
 
 def check_file(path: Path) -> None:
     """`UsageError` when *path* is nothing that could be an image."""
-    if not path.exists():
+    if not _there(path):
         msg = f"there is no file {path}"
         raise UsageError(msg)
     if not path.is_file() and not path.is_block_device():
@@ -80,6 +80,14 @@ def check_file(path: Path) -> None:
         if head.startswith(magic):
             msg = f"{path} is {what}, not a disk image"
             raise UsageError(msg)
+
+
+def _there(path: Path) -> bool:
+    """Whether there is something of that name; of one that no file can have, there is not."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager
@@ -114,7 +122,8 @@ def unpacked(
     `UsageError` for what is damaged, is no image, or is bigger than *limit* bytes.
     """
     packed = packing(path)
-    inner = path
+    # Absolute, for programs take "-x" for an option, and qemu-img "nbd:host:1" for a server.
+    inner = path.absolute()
     if packed:
         progress("unpacking the image", None)
         inner = target.with_suffix(".unpacked")
@@ -125,9 +134,10 @@ def unpacked(
         raise UsageError(msg)
     if kind == "raw":
         _check_raw(inner, path)
-        return inner, packed, kind
+        return inner if packed else path, packed, kind
     progress(f"converting the image from {kind}", None)
     _check_whole(inner, kind, path, runner)
+    _check_room(inner, target, path, runner)
     _convert(inner, target, kind, path, runner)
     return target, packed, kind
 
@@ -185,7 +195,7 @@ def _unpack_zstd(path: Path, target: Path, runner: Runner, most: int) -> None:
     # file size limit (in blocks of 512 bytes) ends what would fill the disk.
     script = 'ulimit -f "$3"; exec zstd -d -q -f --sparse "$1" -o "$2"'
     blocks = most // _SECTOR + 1
-    command = Command(("sh", "-ec", script, "sh", str(path), str(target), str(blocks)))
+    command = Command(("sh", "-ec", script, "sh", str(path.absolute()), str(target), str(blocks)))
     result = runner.run(command, timeout=_UNPACK_TIMEOUT, check=False)
     if target.exists() and target.stat().st_size >= most:
         msg = "it is bigger"
@@ -257,6 +267,16 @@ def _check_whole(inner: Path, kind: str, path: Path, runner: Runner) -> None:
         said = said.removeprefix("qemu-img: ").replace(str(inner), path.name)
         msg = f"{path} is damaged or cut short: {said}"
         raise UsageError(msg)
+
+
+def _check_room(inner: Path, target: Path, path: Path, runner: Runner) -> None:
+    """`LabError` when its data would fill the disk: many blocks of it may be one in the file."""
+    command = ("qemu-img", "measure", "-O", "qcow2", "--output=json", inner)
+    result = look(runner, *command, timeout=_UNPACK_TIMEOUT)
+    need = json.loads(result.stdout)["required"]
+    if need > max(shutil.disk_usage(target.parent).free - _RESERVE, 0):
+        msg = f"no room to convert {path}: it needs {human_size(need)}"
+        raise LabError(msg, hint=f"make room in {target.parent}")
 
 
 def _vdi_is_cut(inner: Path) -> bool:

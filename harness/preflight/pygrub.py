@@ -32,8 +32,11 @@ MOST = 1 << 20
 MOST_PARTITIONS = 4
 """Of an MBR: it does not look into an extended partition."""
 
+# pygrub's own, for what comes before the last brace of a line: with one at its end there is nothing
+# to try twice.
 _ENTRY = re.compile(r"^menuentry [\"'](.*?)[\"'] (.*){")
 _DISK = re.compile(r"\(?(?:/dev/xvd[a-z]|..\d+)(?:,(?:msdos|gpt)?\d+)?\)?")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _QUOTED = re.compile(r"([\"'])(.*)\1")
 
 
@@ -68,7 +71,7 @@ class _Menu:
             self._in_function = True
         elif self._in_function:
             self._in_function = not line.startswith("}")
-        elif match := _ENTRY.match(line):
+        elif match := _ENTRY.match(line[: line.rfind("{") + 1]):
             self.ended("a menuentry stands inside another")
             self._open = PygrubEntry(title=match[1])
         elif line.startswith("submenu"):
@@ -104,7 +107,7 @@ class _Menu:
                 msg = f"it stumbles over the default {value}"
                 raise PygrubError(msg)
             # What it does not know (a title, a saved entry) counts as the first.
-            self.default = int(value) if value.isdigit() else 0
+            self.default = int(value) if _NUMBER.fullmatch(value) else 0
 
 
 def choose(content: bytes) -> PygrubEntry:

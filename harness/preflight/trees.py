@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import PurePosixPath
 
+from harness.errors import DeadlineExceeded, TooMuchOutput
 from harness.preflight.files import Node, NoTree, Tree, UnreadableError
 from harness.preflight.model import FileSystem, Partition
 from harness.preflight.opened import RawImage
@@ -16,7 +17,7 @@ from harness.remote.command import CommandResult, Runner
 
 EXT = frozenset({"ext2", "ext3", "ext4"})
 FAT = frozenset({"vfat", "msdos"})
-_TIMEOUT = timedelta(minutes=2)
+_TIMEOUT = timedelta(minutes=1)
 _MOST = 512 << 20
 """Bytes of the biggest file that is read: no kernel or initramfs is bigger."""
 _LINK_LENGTH = 4096
@@ -56,6 +57,16 @@ def looked_into(image: RawImage, partition: Partition, runner: Runner) -> FileSy
         return FileSystem(type=fs.type, uuid=fs.uuid, label=fs.label, features=features)
     except UnreadableError as error:
         return FileSystem(type=fs.type, uuid=fs.uuid, label=fs.label, problem=str(error))
+
+
+def _bounded(runner: Runner, *argv: object) -> CommandResult:
+    """Run a program on the image. Who made that may want it to go on for ever, and fill the memory
+    with what it says: a directory that is in itself does both."""
+    try:
+        return look(runner, *argv, check=False, timeout=_TIMEOUT)
+    except (DeadlineExceeded, TooMuchOutput) as error:
+        msg = f"{argv[0]} does not come to an end with it; it may contain itself"
+        raise UnreadableError(msg) from error
 
 
 class ExtTree:
@@ -107,7 +118,10 @@ class ExtTree:
         """Where a symbolic link leads: in the inode itself, or in a block when it is long."""
         if found := _FAST_LINK.search(self._ask(f"stat {link.key}").stdout):
             return found["target"]
-        return self._ask(f"cat {link.key}").stdout[:_LINK_LENGTH]
+        if link.size > _LINK_LENGTH:
+            msg = f"a symbolic link of {link.size} bytes leads nowhere"
+            raise UnreadableError(msg)
+        return self._ask(f"cat {link.key}").stdout
 
     def features(self) -> tuple[str, ...]:
         """Those of the superblock."""
@@ -115,9 +129,7 @@ class ExtTree:
         return tuple(said.partition(":")[2].split())
 
     def _ask(self, request: str) -> CommandResult:
-        result = look(
-            self._runner, "debugfs", "-R", request, self._device, check=False, timeout=_TIMEOUT
-        )
+        result = _bounded(self._runner, "debugfs", "-R", request, self._device)
         # debugfs ends with 0 whatever happens; what it complains of stands on stderr.
         wrong = [
             line
@@ -154,6 +166,9 @@ class FatTree:
         """All of a file."""
         self._scratch.unlink(missing_ok=True)
         self._run("mcopy", "-n", "-i", self._device, f"::{file.key}", self._scratch)
+        if not self._scratch.is_file() or self._scratch.stat().st_size > _MOST:
+            msg = f"mcopy did not give out {file.key!r}, or it is too big to look into"
+            raise UnreadableError(msg)
         return self._scratch.read_bytes()
 
     def target(self, link: Node) -> str:
@@ -179,7 +194,7 @@ class FatTree:
         return dict(tree)
 
     def _run(self, *argv: object) -> CommandResult:
-        result = look(self._runner, *argv, check=False, timeout=_TIMEOUT)
+        result = _bounded(self._runner, *argv)
         if not result.ok:
             said = (result.stderr.strip().splitlines() or ["mtools gave no reason"])[0]
             raise UnreadableError(said.replace(self._device, "it"))

@@ -15,7 +15,7 @@ from harness.remote.command import Command, Runner
 from harness.remote.outcome import NOT_FOUND
 
 _TIMEOUT = timedelta(minutes=2)
-_MOST = 2 << 30
+_MOST = 1 << 30
 """Bytes that anything may unpack to."""
 
 # Linux: lib/decompress.c. What lz4 -l and the kernel call "legacy" is the only LZ4 there.
@@ -83,7 +83,8 @@ def decompress(data: bytes, kind: str, runner: Runner, scratch: Path) -> tuple[b
 def _by_library(data: bytes, found: Decompressor) -> tuple[bytes, bool]:
     """In pieces, so that what comes before the damage is kept."""
     out = bytearray()
-    piece = 1 << 16
+    # Small pieces: one of 64 KiB may become more than a GiB at once.
+    piece = 1 << 12
     for at in range(0, len(data), piece):
         try:
             out += found.decompress(data[at : at + piece])

@@ -11,8 +11,14 @@ from harness.preflight.model import Mount, Partition, Userland
 
 _MACHINES = {0x3E: "amd64", 0x03: "i386", 0xB7: "arm64", 0x28: "armhf", 0xF3: "riscv64"}
 """e_machine of elf(5), by Debian's names."""
+_ELF_HEAD = 20
+"""Bytes up to the end of e_machine."""
 _UNITS = "/etc/systemd/system"
 _TERMINAL = re.compile(r"\b(hvc\d|ttyS\d|xvc\d|console)\b")
+# One way only to read a long row of empty lines: from each of them to the next word would take for
+# ever.
+_IFACE = re.compile(r"^[ \t]*iface\s+(\S+)\s+inet\s+dhcp", re.MULTILINE)
+_DHCP = re.compile(r"^[ \t]*(?:DHCP\s*=\s*(?:yes|ipv4|true)|dhcp4:\s*(?:true|yes))", re.MULTILINE)
 _GETTY = re.compile(r"(?:serial-)?getty@(?P<tty>[A-Za-z]+\d*)\.service")
 _DEVICE = re.compile(r"/|(?:UUID|LABEL|PARTUUID|PARTLABEL)=")
 _SEARCH = ("/usr/sbin", "/sbin", "/usr/bin", "/bin")
@@ -57,8 +63,8 @@ def _arch(tree: Tree) -> str:
         found = find(tree, path)
         if found is None or not found[1].is_file:
             continue
-        head = tree.content(found[1])[:20]
-        if head.startswith(b"\x7fELF"):
+        head = tree.content(found[1])[:_ELF_HEAD]
+        if head.startswith(b"\x7fELF") and len(head) == _ELF_HEAD:
             (machine,) = struct.unpack_from("<H", head, 18)
             return _MACHINES.get(machine, "")
     return ""
@@ -130,9 +136,11 @@ def _network(tree: Tree) -> str:
         paths += [f"{folder}/{name}" for name in names(tree, folder) if name.endswith(ending)]
     for path in paths:
         text = read_text(tree, path) or ""
-        if match := re.search(r"^\s*iface\s+(\S+)\s+inet\s+dhcp", text, re.MULTILINE):
+        if match := _IFACE.search(text):
             return f"{match[1]} by DHCP ({path})"
-        dhcp = re.search(r"^\s*(?:DHCP\s*=\s*(?:yes|ipv4|true)|dhcp4:\s*(?:true|yes))", text, re.M)
+        dhcp = re.search(
+            r"^[ \t]*(?:DHCP\s*=\s*(?:yes|ipv4|true)|dhcp4:\s*(?:true|yes))", text, re.M
+        )
         if dhcp and "80-container" not in path:
             return f"by DHCP ({path})"
     if exists(tree, "/usr/sbin/NetworkManager"):

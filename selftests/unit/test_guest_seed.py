@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -258,6 +258,30 @@ def test_another_images_kernel_is_refused_and_nothing_is_left(image: Path, tmp_p
     assert list(root.iterdir()) == []
 
 
+@needs_debugfs
+def test_a_shadow_that_claims_to_be_huge_does_not_fill_the_host(image: Path) -> None:
+    # No blocks behind it: a dump writes zeros, on the host.
+    RUNNER.run(Command.of("debugfs", "-w", "-R", "sif /etc/shadow size 0x100000000", image))
+    with pytest.raises(LabError, match=r"seeding .* failed"):
+        apply_seed(RUNNER, str(image), SEED)
+
+
+@pytest.mark.parametrize("name", ["a b", "a\n0 /dev/zero", "*", "$(touch x)", "..", "a;b", 'a"b'])
+@pytest.mark.parametrize("which", ["kernel", "initrd"])
+def test_boot_files_with_names_that_a_shell_or_debugfs_reads_otherwise(
+    name: str, which: str
+) -> None:
+    manifest = manifest_of(KERNEL)
+    file = BootFile(path=f"/boot/{name}", size=1, sha256="0" * 64)
+    changed = (
+        replace(manifest, kernel=file) if which == "kernel" else replace(manifest, initrd=file)
+    )
+    runner = FakeRunner()
+    with pytest.raises(LabError, match="not a plain name"):
+        extract_boot_files(runner, "/dev/x", changed)
+    assert runner.lines == []
+
+
 # -- a file system that is only a part of the device ---------------------------------------
 
 OFFSET = 3 << 20
@@ -277,11 +301,6 @@ def test_a_device_has_the_offset_behind_its_name_only_if_there_is_one() -> None:
     assert at_offset("/dev/vg/x", 1048576) == "/dev/vg/x?offset=1048576"
 
 
-def settings(script: str) -> dict[str, str]:
-    """The variables that a script begins with."""
-    return dict(word.split("=", 1) for word in shlex.split(script) if re.match(r"\w+=", word))
-
-
 @pytest.mark.parametrize(
     ("offset", "fs"), [(0, "/dev/vg/a b"), (1048576, "/dev/vg/a b?offset=1048576")]
 )
@@ -290,9 +309,9 @@ def test_seeding_asks_debugfs_for_the_offset_and_sync_for_the_device(offset: int
     runner.on("debugfs")
     apply_seed(runner, "/dev/vg/a b", SEED, offset)
     (call,) = runner.calls
-    script = call.command.argv[-1]
-    head, _, body = script.partition("\ndir=")
-    assert settings(head) == {"dev": "/dev/vg/a b", "fs": fs}
+    assert call.command.argv[3:] == ("seed-disk", "/dev/vg/a b", fs)
+    head, _, body = call.command.argv[2].partition("\numask")
+    assert head == "dev=$1 fs=$2"
     asked = [line for line in body.splitlines() if re.match(r"\s*debugfs ", line)]
     assert len(asked) == 3
     assert all('"$fs"' in line and "$dev" not in line for line in asked)
@@ -304,8 +323,9 @@ def test_boot_files_are_asked_for_at_the_offset_in_the_manifest(offset: int, fs:
     runner = FakeRunner()
     runner.on("debugfs")
     extract_boot_files(runner, "/dev/vg/x", manifest_of(KERNEL, offset))
-    script = runner.calls[0].command.argv[-1]
-    assert f"\nfs={shlex.quote(fs)}\n" in script
+    script, name, device, where, *_ = runner.calls[0].command.argv[2:]
+    assert (name, device, where) == ("take-boot-files", "/dev/vg/x", fs)
+    assert script.startswith("dev=$1 fs=$2 ")
     assert 'debugfs -R "dump $path ${path##*/}" "$fs"' in script
 
 

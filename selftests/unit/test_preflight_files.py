@@ -55,7 +55,7 @@ class DictTree:
         return self.files[file.key]
 
     def target(self, link: Node) -> str:
-        return self.files[link.key].removeprefix(b"->").decode()
+        return self.files[link.key].removeprefix(b"->").decode(errors="replace")
 
 
 def test_paths_go_through_links() -> None:
@@ -155,8 +155,8 @@ def test_without_the_program_to_unpack_it_the_configuration_counts(tmp_path: Pat
         (b"#!/bin/sh\n" * 100, "no Linux kernel"),
         (b"", "no Linux kernel"),
         (bzimage(b"x", version=0x206), "older than 2.08"),
-        (bzimage(gzip.compress(elf(1)))[:-1], "cut short"),
-        (bzimage(gzip.compress(elf(1) * 50)[:-90] + bytes(90)), "gzip payload is damaged"),
+        (bzimage(gzip.compress(elf(1), mtime=0))[:-1], "cut short"),
+        (bzimage(gzip.compress(elf(1) * 50, mtime=0)[:-90] + bytes(90)), "gzip payload is damaged"),
     ],
 )
 def test_what_is_no_whole_kernel(tmp_path: Path, data: bytes, says: str) -> None:
@@ -194,7 +194,7 @@ def test_an_initramfs_is_a_row_of_archives(tmp_path: Path, early: bytes, pack: t
     [
         (b"", "it is empty"),
         (cpio("init", "a.ko")[:-60], "in the middle of an archive"),
-        (gzip.compress(cpio("init", "a.ko"))[:-30], "damaged or cut short"),
+        (gzip.compress(cpio("init", "a.ko"), mtime=0)[:-30], "damaged or cut short"),
         (b"this is text", "no archive"),
         (b"070701" + b"z" * 200, "is damaged"),
     ],
