@@ -1,0 +1,1 @@
+"""Evidence of a failure: what the host can tell of it, taken before anything is removed."""
