@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from harness.results.model import (
+    EvidenceResult,
     HostFacts,
     ImageFacts,
     Record,
@@ -43,7 +44,6 @@ class FlightHeader(Record):
     harness_version: Words
     revision: Words | None = None
     command: Words
-    host: HostFacts | None = None
     jobs: tuple[PlannedJob, ...]
 
 
@@ -83,15 +83,31 @@ class JobEnded(Record):
     event: Literal["job-ended"] = "job-ended"
     at: UtcTime
     job: Words
+    host: Words | None = None
     runvars: dict[Words, Words] = Field(default_factory=dict)
     kept: bool = False
     waits: dict[Words, Seconds] = Field(default_factory=dict)
+    evidence: EvidenceResult | None = None
+
+
+class JobRetried(Record):
+    """What was told of the job so far is an attempt of its own; it begins anew."""
+
+    event: Literal["job-retried"] = "job-retried"
+    at: UtcTime
+    job: Words
 
 
 class Problem(Record):
     event: Literal["problem"] = "problem"
     at: UtcTime
     text: Words
+
+
+class FlightChecked(Record):
+    event: Literal["flight-checked"] = "flight-checked"
+    at: UtcTime
+    leak_check: StepResult
 
 
 class FlightEnded(Record):
@@ -107,7 +123,9 @@ Event = Annotated[
     | StepStarted
     | StepFinished
     | JobEnded
+    | JobRetried
     | Problem
+    | FlightChecked
     | FlightEnded,
     Field(discriminator="event"),
 ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LATEST = "latest"
+_ATTEMPT = "attempt-"
 _SAFE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@=-]*")
 
 
@@ -16,6 +17,12 @@ def safe_name(name: str) -> str:
         msg = f"{name!r} cannot name a directory: use letters, digits and any of . _ + @ = -"
         raise ValueError(msg)
     return name
+
+
+def earlier_path(path: str, attempt: int) -> str:
+    """Where a job's file, at *path* relative to the flight's directory, is after an attempt."""
+    jobs, job, rest = path.split("/", 2)
+    return f"{jobs}/{job}/{_ATTEMPT}{attempt}/{rest}"
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,32 @@ class JobDirectory:
         """The domain's configuration, as given to xl."""
         return self.path / "xl.cfg"
 
+    def put_by(self) -> None:
+        """It is to be tried again: what it has goes to a directory of its own, `earlier_path`.
+
+        Well if it has nothing. `OSError` when that can't be done.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        old = [path for path in self.path.iterdir() if not path.name.startswith(_ATTEMPT)]
+        number = 1 + sum(path.name.startswith(_ATTEMPT) for path in self.path.iterdir())
+        place = self.path / f"{_ATTEMPT}{number}"
+        place.mkdir()
+        for path in old:
+            path.rename(place / path.name)
+
+    def attempt(self, number: int) -> JobDirectory:
+        """The files of an earlier attempt, as `put_by` numbers them: from 1."""
+        return JobDirectory(self.path / f"{_ATTEMPT}{number}")
+
+    @property
+    def evidence(self) -> Path:
+        """A directory of what the host told after a step that did not pass."""
+        return self.path / "evidence"
+
+    def relative(self, path: Path) -> str:
+        """*path* as results.json holds it: relative to the flight's directory."""
+        return path.relative_to(self.path.parents[1]).as_posix()
+
 
 @dataclass(frozen=True)
 class FlightDirectory:
@@ -60,6 +93,11 @@ class FlightDirectory:
         return self.path / "plan.json"
 
     @property
+    def about(self) -> Path:
+        """Branch and blessing: what history must know, and results do not tell."""
+        return self.path / "history.json"
+
+    @property
     def events(self) -> Path:
         """All that happened, a line each, written as it happens."""
         return self.path / "events.jsonl"
@@ -75,9 +113,18 @@ class FlightDirectory:
         return self.path / "junit.xml"
 
     @property
+    def verdict(self) -> Path:
+        """What the gate said of it, once it was asked (docs/judge.md)."""
+        return self.path / "verdict.json"
+
+    @property
     def allure(self) -> Path:
         """A directory of Allure results."""
         return self.path / "allure"
+
+    def packages(self, key: str) -> Path:
+        """The packages of the image with that *key*, and their versions."""
+        return self.path / "packages" / f"{safe_name(key)}.json"
 
     @property
     def latest(self) -> Path:

@@ -21,10 +21,15 @@ def load_results(path: Path) -> FlightResult:
     xenflight.
     """
     file = FlightDirectory(path).results if path.is_dir() else path
-    text = _read(file)
-    _check_version(file, text)
+    text = read_text(file)
     try:
-        return FlightResult.model_validate_json(text, strict=True)
+        result = FlightResult.model_validate_json(text, strict=True)
+        if "schema_version" in result.model_fields_set:
+            return result
+    except ValidationError:
+        pass  # of another version, perhaps; most are of this one, and reading twice takes long
+    try:
+        return FlightResult.model_validate_json(_of_now(file, text), strict=True)
     except ValidationError as error:
         raise _damaged(file, None, error) from error
 
@@ -35,22 +40,28 @@ def recover_results(directory: Path) -> FlightResult:
     A last line that was cut off is left out. Raises `UsageError` for any other damage.
     """
     file = FlightDirectory(directory).events
-    lines = _read(file).split("\n")
+    return add_up(file, read_text(file)).result()
+
+
+def add_up(file: Path, text: str, *, first: int = 1) -> FlightLog:
+    """The events in *text*, which stands in *file* from line *first* on, added up."""
+    lines = text.split("\n")
     # Every whole line ends with a newline, so what follows the last one was cut off.
-    events = [_event(file, number, line) for number, line in enumerate(lines[:-1], start=1)]
+    events = [_event(file, number, line) for number, line in enumerate(lines[:-1], start=first)]
     if not events or not isinstance(events[0], FlightStarted):
         msg = "this is not the record of a flight: it does not begin with flight-started"
-        raise UsageError(msg, place=Place(file=str(file), line=1))
+        raise UsageError(msg, place=Place(file=str(file), line=first))
     log = FlightLog(events[0].header)
-    for number, event in enumerate(events, start=1):
+    for number, event in enumerate(events, start=first):
         try:
             log.add(event)
         except ValueError as error:
             raise UsageError(str(error), place=Place(file=str(file), line=number)) from error
-    return log.result()
+    return log
 
 
-def _read(file: Path) -> str:
+def read_text(file: Path) -> str:
+    """The whole of a file that a flight left; `UsageError`, with the place, when it can't be."""
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
@@ -65,7 +76,8 @@ def _read(file: Path) -> str:
         raise UsageError(msg, place=Place(file=str(file))) from error
 
 
-def _check_version(file: Path, text: str) -> None:
+def _of_now(file: Path, text: str) -> str:
+    """*text* as this version would have written it; `UsageError` when it can't be known."""
     try:
         data = json.loads(text)
     except json.JSONDecodeError as error:
@@ -79,6 +91,11 @@ def _check_version(file: Path, text: str) -> None:
     if version is None:
         msg = "this is not a results.json of xenflight: it has no schema_version"
         raise UsageError(msg, place=Place(file=str(file)))
+    if "host" not in data:
+        return text
+    # Before version 3 there was one, or none.
+    host = data.pop("host")
+    return json.dumps({**data, "hosts": [] if host is None else [host]})
 
 
 def _event(file: Path, number: int, line: str) -> Event:

@@ -15,13 +15,15 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from harness.status import Status
 from harness.steps import PhaseTiming, StepRecord
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Counts up with every change of the classes below, so that an old reader refuses a new file."""
 
 
 def _well_formed(value: object) -> object:
     """Guest output may hold lone surrogates, which no JSON file can."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-8", "replace").decode()
 
 
 Words = Annotated[str, BeforeValidator(_well_formed)]
@@ -104,11 +106,11 @@ class StepResult(Record):
 
 
 class HostFacts(Record):
-    """The Xen host that a flight ran on."""
+    """A Xen host that a flight ran on."""
 
     name: Words
     kind: Words
-    """``testbox`` or ``ssh``."""
+    """``testbox``, ``ssh``, or ``sim``: a simulated host, whose verdicts are worth nothing."""
     xen_version: Words | None = None
     dom0_kernel: Words | None = None
     dom0_release: Words | None = None
@@ -122,7 +124,14 @@ class HostFacts(Record):
     """Of a testbox: ``kvm`` or ``tcg``."""
     timeout_factor: float = 1.0
     """Every timeout was multiplied by this."""
+    unusable: Words | None = None
+    """Why no job ran there; None when they could."""
     extra: dict[Words, Words] = Field(default_factory=dict)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether there is no such host: nothing that the flight found says anything of a guest."""
+        return self.kind == "sim"
 
 
 class ImageFacts(Record):
@@ -150,6 +159,35 @@ class ImageFacts(Record):
     build_seconds: Seconds | None = None
 
 
+class EvidenceResult(Record):
+    """What was taken from the host when a job's first step did not pass."""
+
+    index: Words | None = None
+    """Path relative to the flight's directory, of a file that names the others beside it; None
+    when nothing could be written."""
+    asked: int = 0
+    """How many things the host was to be asked for."""
+    had: int = 0
+    """How many of them brought something."""
+    note: Words = ""
+    """What went wrong with taking it, such as a host that did not answer."""
+
+
+class AttemptResult(Record):
+    """What became of a job that was then tried once more: our lab's fault, not the guest's."""
+
+    status: Status
+    reason: Words | None = None
+    steps: tuple[StepResult, ...] = ()
+    host: Words | None = None
+    started: UtcTime | None = None
+    duration: Seconds = 0.0
+    runvars: dict[Words, Words] = Field(default_factory=dict)
+    console_log: Words | None = None
+    """As in `JobResult`."""
+    evidence: EvidenceResult | None = None
+
+
 class JobResult(Record):
     """What became of one job."""
 
@@ -168,19 +206,26 @@ class JobResult(Record):
     """Those given, and those that steps stored."""
     console_log: Words | None = None
     """Path relative to the flight's directory; no such file if there never was a console."""
+    host: Words | None = None
+    """The name of the host that it ran on; None when it never had one."""
     started: UtcTime | None = None
     duration: Seconds = 0.0
     kept: bool = False
     """Whether its domain and LVs were left on the host, as the operator asked."""
     waits: dict[Words, Seconds] = Field(default_factory=dict)
     """Where the time went: seconds for each word, such as ``guest`` and ``harness``."""
+    evidence: EvidenceResult | None = None
+    """None: there was no occasion to take any, or no guest yet."""
+    attempts: tuple[AttemptResult, ...] = ()
+    """Earlier ones, the oldest first. All else here is of the last."""
 
 
 class FlightResult(Record):
     """What became of a flight: the whole of ``results.json``."""
 
-    schema_version: Literal[1, 2] = SCHEMA_VERSION
-    """2: images tell more of themselves. Files of version 1 can be read."""
+    schema_version: Literal[1, 2, 3] = SCHEMA_VERSION
+    """2: images tell more of themselves. 3: evidence of jobs; several hosts, and which of them a
+    job ran on; earlier attempts; a leak check of the flight. Older files can be read."""
     flight_id: Words
     flight: Words
     """The flight's name; its file is ``flights/NAME.yaml``."""
@@ -193,11 +238,19 @@ class FlightResult(Record):
     harness_version: Words
     revision: Words | None
     """``git describe`` of the harness; None when it is not a checkout."""
-    host: HostFacts | None
-    """None: the flight ended before its host was known."""
+    hosts: tuple[HostFacts, ...] = ()
+    """Those that it was to run on, in the order in which they were ready, or found not to be."""
     images: tuple[ImageFacts, ...] = ()
     jobs: tuple[JobResult, ...] = ()
     command: Words
     """The command line, to paste into a shell."""
     problems: tuple[Words, ...] = ()
     """What is wrong with our lab and belongs to no step, such as a leftover. One line each."""
+    leak_check: StepResult | None = None
+    """What was on the host at the end that was not there at the beginning, and whose it is; the
+    jobs have one each, too. None: it did not come to that."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its hosts are none: then its verdict counts for nothing."""
+        return any(host.simulated for host in self.hosts)

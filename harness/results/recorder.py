@@ -17,19 +17,29 @@ from pathlib import Path
 from harness.errors import LabError
 from harness.results.events import (
     Event,
+    FlightChecked,
     FlightEnded,
     FlightHeader,
     FlightStarted,
     HostKnown,
     ImageReady,
     JobEnded,
+    JobRetried,
     Problem,
     StepFinished,
     StepStarted,
 )
 from harness.results.layout import FlightDirectory
 from harness.results.log import FlightLog
-from harness.results.model import FlightResult, HostFacts, ImageFacts, Record, StepResult
+from harness.results.model import (
+    EvidenceResult,
+    FlightResult,
+    HostFacts,
+    ImageFacts,
+    Record,
+    StepResult,
+)
+from harness.results.sink import EventSink, NoSink
 from harness.status import Status
 
 
@@ -41,14 +51,20 @@ class FlightRecorder:
     """Records one flight in *directory*, which is made if need be.
 
     Raises `LabError` when the directory already holds a flight or cannot be written to.
-    May be used from several threads.
+    May be used from several threads. *sink* hears of each event once it is written.
     """
 
     def __init__(
-        self, directory: Path, header: FlightHeader, *, now: Callable[[], datetime] = _utc_now
+        self,
+        directory: Path,
+        header: FlightHeader,
+        *,
+        now: Callable[[], datetime] = _utc_now,
+        sink: EventSink | None = None,
     ) -> None:
         self.files = FlightDirectory(directory)
         self._now = now
+        self._sink = sink or NoSink()
         self._lock = threading.RLock()
         self._log = FlightLog(header)
         try:
@@ -70,11 +86,14 @@ class FlightRecorder:
             return self._log.result()
 
     def host_known(self, host: HostFacts) -> None:
-        """The host was found out about; a later call replaces an earlier one."""
+        """A host was found out about; a later call replaces an earlier one of the same name."""
         self._add(HostKnown(at=self._now(), host=host))
 
-    def image_ready(self, image: ImageFacts) -> None:
-        """An image was built or found."""
+    def image_ready(self, image: ImageFacts, packages: Mapping[str, str] | None = None) -> None:
+        """An image was built or found. *packages*: the versions of what is installed in it, which
+        go to a file beside the results."""
+        if packages:
+            self._write_packages(image.key, packages)
         self._add(ImageReady(at=self._now(), image=image))
 
     def step_started(self, job: str, testid: str) -> None:
@@ -90,20 +109,29 @@ class FlightRecorder:
         self,
         job: str,
         *,
+        host: str | None = None,
         kept: bool = False,
         waits: Mapping[str, float] | None = None,
         runvars: Mapping[str, str] | None = None,
+        evidence: EvidenceResult | None = None,
     ) -> None:
         """The job is over, its teardown included. *waits*: seconds for each word."""
         self._add(
             JobEnded(
                 at=self._now(),
                 job=job,
+                host=host,
                 kept=kept,
                 waits=dict(waits or {}),
                 runvars=dict(runvars or {}),
+                evidence=evidence,
             )
         )
+
+    def job_retried(self, job: str) -> None:
+        """It ended, and begins anew; its files of before are in its `JobDirectory.attempt`."""
+        self._add(JobRetried(at=self._now(), job=job))
+        self._write_results()
 
     def job_skipped(self, job: str, steps: Iterable[StepResult]) -> None:
         """A job that cannot run; *steps* say why. `results.json` follows with the next step."""
@@ -114,6 +142,10 @@ class FlightRecorder:
     def problem(self, text: str) -> None:
         """Something of ours is wrong and belongs to no step: a leftover, a lost host."""
         self._add(Problem(at=self._now(), text=text))
+
+    def flight_checked(self, leak_check: StepResult) -> None:
+        """What is on the host after the flight; of two calls the later counts."""
+        self._add(FlightChecked(at=self._now(), leak_check=leak_check))
 
     def finish(self, status: Status | None = None) -> FlightResult:
         """The flight is over; a second call changes nothing.
@@ -133,6 +165,15 @@ class FlightRecorder:
                     events.write(to_json(event) + "\n")
             except OSError as error:
                 raise _unwritable(self.files.events, error) from error
+            self._sink.took(event)
+
+    def _write_packages(self, key: str, packages: Mapping[str, str]) -> None:
+        file = self.files.packages(key)
+        try:
+            file.parent.mkdir(exist_ok=True)
+            write_atomically(file, json.dumps(dict(packages), indent=0, sort_keys=True) + "\n")
+        except OSError as error:
+            raise _unwritable(file, error) from error
 
     def _write_results(self) -> None:
         with self._lock:

@@ -30,14 +30,25 @@ def test_missing(tmp_path: Path) -> None:
 
 
 def test_newer_version(results: Path) -> None:
-    change(results, schema_version=3, jobs="whatever it means by then")
-    with pytest.raises(UsageError, match="newer xenflight: schema 3, and this one reads 2"):
+    change(results, schema_version=4, jobs="whatever it means by then")
+    with pytest.raises(UsageError, match="newer xenflight: schema 4, and this one reads 3"):
         load_results(results)
 
 
-def test_older_version(results: Path) -> None:
-    change(results, schema_version=1)
-    assert load_results(results).schema_version == 1
+@pytest.mark.parametrize("version", [1, 2])
+def test_older_version(results: Path, version: int) -> None:
+    change(results, schema_version=version)
+    assert load_results(results).schema_version == version
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_older_version_of_one_host(results: Path, known: bool) -> None:
+    data = json.loads(results.read_text())
+    hosts = data.pop("hosts")
+    assert len(hosts) == 1
+    data |= {"schema_version": 2, "host": hosts[0] if known else None}
+    results.write_text(json.dumps(data))
+    assert [host.name for host in load_results(results).hosts] == ["testbox"] * known
 
 
 def test_cut_off_file_names_line_and_column(results: Path) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from results_samples import IMAGE, PV, PVH, STEPS, Flight, failed_flight, header, planned
 
 from harness.errors import LabError
-from harness.results.layout import FlightDirectory
+from harness.results.layout import FlightDirectory, JobDirectory, earlier_path
 from harness.results.load import load_results, recover_results
-from harness.results.model import StepResult
+from harness.results.model import EvidenceResult, StepResult
 from harness.results.recorder import FlightRecorder, write_atomically
 from harness.status import Status
 
@@ -118,6 +119,46 @@ def test_later_pass_does_not_hide_a_failure(tmp_path: Path) -> None:
     assert flight.recorder.result.jobs[0].steps[-1].reason == "teardown"
 
 
+def test_job_that_is_tried_again_keeps_what_was_before_apart(tmp_path: Path) -> None:
+    flight = Flight(tmp_path / "f1")
+    evidence = EvidenceResult(index=f"jobs/{PV}/evidence/index.json", asked=3, had=3)
+    flight.step(PV, "guest-create", Status.BROKEN, reason="the pool is full")
+    flight.recorder.job_ended(PV, host="rack1", evidence=evidence)
+    flight.recorder.job_retried(PV)
+    assert flight.recorder.result.jobs[0].status is Status.ABORTED, "it began, and has no end yet"
+    flight.passing_job(PV)
+    flight.recorder.job_ended(PV, host="rack2")
+    result = flight.recorder.finish()
+    (job,) = [job for job in result.jobs if job.name == PV]
+    assert (job.status, job.host, job.evidence) == (Status.PASS, "rack2", None)
+    (attempt,) = job.attempts
+    assert (attempt.status, attempt.host) == (Status.BROKEN, "rack1")
+    assert attempt.reason == "guest-create: the pool is full"
+    assert attempt.console_log == f"jobs/{PV}/attempt-1/console.log"
+    assert attempt.evidence
+    assert attempt.evidence.index == f"jobs/{PV}/attempt-1/evidence/index.json"
+    assert job.started
+    assert attempt.started
+    assert attempt.started < job.started
+    assert recover_results(tmp_path / "f1") == result == load_results(tmp_path / "f1")
+
+
+def test_files_of_an_attempt_are_put_by_and_never_over_those_of_another(tmp_path: Path) -> None:
+    job = JobDirectory(tmp_path / "jobs" / PV)
+    job.put_by()
+    for number in (2, 3):
+        job.console_log.write_text(f"attempt {number}")
+        job.evidence.mkdir()
+        (job.evidence / "index.json").write_text("{}")
+        job.put_by()
+    assert sorted(path.name for path in job.path.iterdir()) == [f"attempt-{n}" for n in (1, 2, 3)]
+    for number in (2, 3):
+        log = job.path / f"attempt-{number}" / "console.log"
+        assert log.read_text() == f"attempt {number}"
+        path = earlier_path(f"jobs/{PV}/console.log", number)
+        assert tmp_path / path == log
+
+
 def test_job_that_was_not_planned_is_refused(tmp_path: Path) -> None:
     flight = Flight(tmp_path / "f1")
     step = StepResult(testid="t", status=Status.PASS)
@@ -193,3 +234,14 @@ def test_names_that_would_leave_the_directory_are_refused(tmp_path: Path, name: 
 def test_flight_called_latest_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="latest"):
         FlightDirectory.of(tmp_path, "latest")
+
+
+def test_packages_of_an_image_are_beside_the_results(tmp_path: Path) -> None:
+    flight = Flight(tmp_path / "flight")
+    assert not flight.recorder.files.packages("k").exists()
+    flight.recorder.image_ready(IMAGE, {"systemd": "252.39-1", "libc6": "2.36-9"})
+    file = flight.recorder.files.packages(IMAGE.key)
+    assert json.loads(file.read_text()) == {"libc6": "2.36-9", "systemd": "252.39-1"}
+    shutil.rmtree(flight.recorder.files.path)
+    with pytest.raises(LabError, match="cannot record the flight in"):
+        flight.recorder.image_ready(IMAGE, {"libc6": "1"})
