@@ -1,0 +1,1 @@
+"""The gate: whether a flight may ship, by a policy, with reasons."""

@@ -1,0 +1,1 @@
+"""Judgement against history: is this failure new, old, flaky, ours or theirs?"""
