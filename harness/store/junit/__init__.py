@@ -1,0 +1,1 @@
+"""JUnit XML of any tool's: what other systems know of a flight."""
