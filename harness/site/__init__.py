@@ -1,0 +1,1 @@
+"""Pages about flights: one static site, or the same pages served while flights run."""

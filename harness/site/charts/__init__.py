@@ -1,0 +1,1 @@
+"""Pictures as inline SVG: geometry and markup, no style, no script."""

@@ -1,0 +1,1 @@
+"""A recorded console, line by line, with its times and colours."""
