@@ -1,0 +1,217 @@
+"""Time as a number, and a process that goes by it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from harness.errors import DeadlineExceeded
+from harness.sim.clock import EPOCH, SimClock
+from harness.wait import SYSTEM_CLOCK, Deadline, MachineClock, NotYet, wait_for
+
+SECOND = timedelta(seconds=1)
+
+
+def test_it_passes_only_when_somebody_waits() -> None:
+    clock = SimClock()
+    assert (clock.monotonic(), clock.time_of_day()) == (0.0, EPOCH)
+    clock.sleep(90)
+    clock.sleep(-1)
+    assert (clock.monotonic(), clock.time_of_day()) == (90.0, EPOCH + 90)
+
+
+def test_what_is_due_happens_on_the_way_and_in_order() -> None:
+    clock = SimClock()
+    seen: list[tuple[str, float]] = []
+
+    def note(name: str) -> None:
+        seen.append((name, clock.monotonic()))
+
+    def make_another() -> None:
+        clock.after(1, lambda: note("made on the way"))
+
+    clock.after(5, lambda: note("late"))
+    clock.after(2, make_another)
+    clock.after(2, lambda: note("second of two"))
+    clock.after(3, lambda: note("cancelled")).cancel()
+    clock.after(60, lambda: note("never"))
+    clock.sleep(10)
+    assert seen == [("second of two", 2.0), ("made on the way", 3.0), ("late", 5.0)]
+    assert clock.monotonic() == 10.0
+
+
+def test_a_step_goes_to_the_next_thing_and_no_further() -> None:
+    clock = SimClock()
+    clock.after(1, lambda: None).cancel()
+    clock.after(3, lambda: None)
+    clock.step(2.0)
+    assert clock.monotonic() == 2.0
+    clock.step(10.0)
+    assert clock.monotonic() == 3.0
+    clock.step(10.0)
+    assert clock.monotonic() == 10.0
+
+
+def test_turns_are_taken_until_one_is_the_last() -> None:
+    clock = SimClock()
+    turns: list[float] = []
+
+    def turn(patience: timedelta) -> bool:
+        assert patience == timedelta(0), "nobody waits here"
+        turns.append(clock.monotonic())
+        return len(turns) < 3
+
+    clock.repeat(turn, 15 * SECOND, "beat")
+    clock.sleep(100)
+    assert turns == [15.0, 30.0, 45.0]
+
+
+def test_who_joins_has_the_last_turn_taken_at_once() -> None:
+    clock = SimClock()
+    over = False
+    turns = 0
+
+    def turn(patience: timedelta) -> bool:
+        nonlocal turns
+        turns += 1
+        return not over
+
+    work = clock.repeat(turn, 15 * SECOND, "beat")
+    work.join(SECOND)
+    assert clock.monotonic() == 1.0, "it was not over in time"
+    over, before = True, turns
+    work.join(10 * SECOND)
+    work.join(10 * SECOND)
+    clock.sleep(100)
+    assert turns == before + 1
+    assert clock.monotonic() == 101.0
+
+
+def test_a_process_can_be_driven_by_it_and_gets_its_own_time_back() -> None:
+    clock = SimClock()
+    tries = 0
+
+    def never() -> None:
+        nonlocal tries
+        tries += 1
+        msg = "still not"
+        raise NotYet(msg)
+
+    before = SYSTEM_CLOCK.monotonic()
+    with SYSTEM_CLOCK.driven_by(clock):
+        assert SYSTEM_CLOCK.monotonic() == 0.0
+        with pytest.raises(DeadlineExceeded, match=r"waited 3600.0 s for it; last seen: still not"):
+            wait_for(never, what="it", deadline=Deadline.after(3600 * SECOND), interval=SECOND)
+        assert clock.monotonic() == 3600.0
+    assert tries == 3601
+    assert 0 <= SYSTEM_CLOCK.monotonic() - before < 60
+
+
+def test_the_old_time_comes_back_after_an_error_too() -> None:
+    clock = SimClock()
+    with pytest.raises(KeyError), SYSTEM_CLOCK.driven_by(clock), SYSTEM_CLOCK.driven_by(SimClock()):
+        raise KeyError
+    now = SYSTEM_CLOCK.monotonic()
+    clock.sleep(1000)
+    assert SYSTEM_CLOCK.monotonic() - now < 60
+
+
+def test_a_machines_work_goes_on_in_a_thread() -> None:
+    left = [3]
+
+    def turn(patience: timedelta) -> bool:
+        assert patience == SECOND
+        left[0] -= 1
+        return left[0] > 0
+
+    MachineClock().repeat(turn, SECOND, "countdown").join(10 * SECOND)
+    assert left == [0]
+
+
+def test_lines_of_work_go_on_at_the_same_time() -> None:
+    clock = SimClock()
+    seen: list[tuple[str, float]] = []
+
+    def line(name: str, pace: float) -> None:
+        for _ in range(3):
+            clock.sleep(pace)
+            seen.append((name, clock.monotonic()))
+
+    clock.together(lambda: line("slow", 5.0), lambda: line("quick", 2.0))
+    assert seen == [
+        *[("quick", 2.0), ("quick", 4.0), ("slow", 5.0)],
+        *[("quick", 6.0), ("slow", 10.0), ("slow", 15.0)],
+    ]
+
+
+def test_one_that_waits_for_another_sees_what_that_did() -> None:
+    clock = SimClock()
+    done: list[float] = []
+
+    def check() -> None:
+        if not done:
+            msg = "not done"
+            raise NotYet(msg)
+
+    def wait() -> None:
+        wait_for(check, what="the other", deadline=Deadline.after(60 * SECOND, clock))
+        done.append(clock.monotonic())
+
+    def act() -> None:
+        clock.sleep(10)
+        done.append(clock.monotonic())
+
+    clock.together(wait, act)
+    assert done[0] == 10.0
+    assert done[1] == pytest.approx(10.0, abs=0.5)
+
+
+def test_what_goes_wrong_in_a_line_is_told_when_all_are_over() -> None:
+    clock = SimClock()
+    seen: list[str] = []
+
+    def fail() -> None:
+        clock.sleep(1)
+        msg = "this line"
+        raise ValueError(msg)
+
+    def go_on() -> None:
+        clock.sleep(5)
+        seen.append("done")
+
+    with pytest.raises(ValueError, match="this line"):
+        clock.together(fail, go_on)
+    assert seen == ["done"]
+    clock.together(go_on)
+    assert seen == ["done", "done"]
+
+
+def test_ctrl_c_is_for_the_main_line() -> None:
+    clock = SimClock()
+    seen: list[str] = []
+
+    def press() -> None:
+        clock.interrupt()
+        clock.sleep(5)
+        seen.append("what goes on beside it ends first")
+
+    clock.after(1, press)
+    with pytest.raises(KeyboardInterrupt):
+        clock.sleep(2)
+    assert seen
+    clock.sleep(2)
+
+
+def test_work_in_a_pool_is_done_where_it_is_asked_for() -> None:
+    clock = SimClock()
+
+    def fail() -> None:
+        clock.sleep(3)
+        msg = "no"
+        raise ValueError(msg)
+
+    with clock.pool(4, "work") as pool:
+        assert pool.submit(lambda: 7).result() == 7
+        assert isinstance(pool.submit(fail).exception(), ValueError)
+    assert clock.monotonic() == 3.0
