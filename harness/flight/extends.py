@@ -37,19 +37,27 @@ class _Reader:
             place = document.place(where)
             parent = path.parent / name
             self.count += 1
+            if not _is_file(parent):
+                msg = f"there is no file {str(parent)!r} to extend"
+                raise UsageError(msg, hint="it is looked for beside this file", place=place)
             if parent.resolve() in {p.resolve() for p in (*chain, path)}:
                 names = " extends ".join(str(p) for p in (*chain, path, parent))
                 msg = f"a flight cannot extend itself: {names}"
                 raise UsageError(msg, place=place)
-            if not parent.is_file():
-                msg = f"there is no file {parent} to extend"
-                raise UsageError(msg, hint="it is looked for beside this file", place=place)
             if self.count > _MAX_FILES:
                 msg = f"this flight extends more than {_MAX_FILES} files"
                 raise UsageError(msg, place=place)
             found = self.read(parent, (*chain, path))
             merged = merge(merged, found) if merged else found
         return merge(merged, document) if merged else document
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is one; a name that no file can have, such as one of 300 letters, names none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _named(document: Document) -> list[tuple[KeyPath, str]]:

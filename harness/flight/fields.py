@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+import shlex
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Any, TypeVar
@@ -44,6 +45,7 @@ _WORD = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
 _KERNEL = re.compile(r"[a-z0-9][a-z0-9.+~-]*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _ON_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*[KMGTkmgt]?([iI]?[bB])?\s*$"
 _DURATION_PATTERN = r"^(?=.)(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$"
@@ -132,13 +134,16 @@ def _kernel_args(value: str) -> str:
 
 def _url(value: str) -> str:
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or not value.isprintable():
+    # First of all, since the other messages repeat what was written.
+    if parts.password is not None:
+        msg = "a mirror's URL holds no password: flights and results are for everyone to read"
+        raise ValueError(msg)
+    # A space would begin another word of a line of sources.list, as "[trusted=yes]" does.
+    odd = not value.isprintable() or " " in value
+    if parts.scheme not in ("http", "https") or not parts.hostname or odd:
         msg = (
             f"{value!r} is not a mirror; write auto, or a URL that begins with http:// or https://"
         )
-        raise ValueError(msg)
-    if parts.password is not None:
-        msg = "a mirror's URL holds no password: flights and results are for everyone to read"
         raise ValueError(msg)
     return value
 
@@ -155,11 +160,11 @@ def _location(value: str) -> str:
     if not is_url(value):
         return value
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        msg = f"{value!r} is not a URL that begins with http:// or https://"
-        raise ValueError(msg)
     if parts.password is not None:
         msg = "an image's URL holds no password: flights and results are for everyone to read"
+        raise ValueError(msg)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        msg = f"{value!r} is not a URL that begins with http:// or https://"
         raise ValueError(msg)
     return value
 
@@ -186,6 +191,24 @@ def _host_key(value: str) -> str:
         )
         raise ValueError(msg)
     return f"{kind} {encoded}"
+
+
+def _command_line(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        try:
+            words = shlex.split(value)
+        except ValueError as error:
+            msg = f"{value!r} can't be split into words: {error}"
+            raise ValueError(msg) from error
+    elif isinstance(value, list) and all(isinstance(word, str) for word in value):
+        words = value
+    else:
+        msg = "a command is one line of text, or a list of its words"
+        raise ValueError(msg)
+    if not words or not words[0] or "\0" in "".join(words):
+        msg = "this is no command: it begins with the name of a program"
+        raise ValueError(msg)
+    return tuple(words)
 
 
 def unique(values: list[T]) -> list[T]:
@@ -269,6 +292,7 @@ Vcpus = Annotated[
 Slots = Annotated[int, AfterValidator(_number(1, 256))]
 Port = Annotated[int, AfterValidator(_number(1, 65535))]
 Factor = Annotated[float, AfterValidator(_number(0.1, 100))]
+Overcommit = Annotated[float, AfterValidator(_number(1, 100))]
 Location = Annotated[str, AfterValidator(_location)]
 Sha256 = Annotated[
     str,
@@ -289,3 +313,8 @@ MirrorUrl = Annotated[str, AfterValidator(_url)]
 Address = Annotated[str, AfterValidator(_matches(_ADDRESS, 253, "a host name or IP address"))]
 OnHost = Annotated[str, AfterValidator(_matches(_ON_HOST, 100, "a name Linux or LVM accepts"))]
 HostKey = Annotated[str, AfterValidator(_host_key)]
+VariableName = Annotated[
+    str, AfterValidator(_matches(_VARIABLE, 200, "the name of an environment variable"))
+]
+CommandLine = Annotated[tuple[str, ...], PlainValidator(_command_line)]
+"""A command of the user's, as a line or as a list of words. No shell reads it."""

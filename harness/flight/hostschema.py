@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from pydantic import model_validator
+from typing import Annotated
 
+from pydantic import BeforeValidator, Field, model_validator
+
+from harness.flight.axes import choose
+from harness.flight.faults import NO_TIME, FaultKind
 from harness.flight.fields import (
     Address,
     Disk,
     DistField,
+    Duration,
     Factor,
     HostKey,
     HostName,
     Memory,
     OnHost,
+    Overcommit,
     Port,
     Slots,
     Vcpus,
 )
 from harness.flight.hints import did_you_mean
+from harness.flight.hostcareschema import CanaryModel, PowerModel, check_power
+from harness.flight.model import DOM0_MEMORY, OVERCOMMIT, SIM_DISK, SIM_MEMORY, SLOT_TIMEOUT
 from harness.flight.schema import Strict, size
 
 
@@ -45,19 +53,56 @@ class SshModel(Strict):
     bridge: OnHost
 
 
+def _fault(value: object) -> object:
+    """A kind is short for a fault of that kind."""
+    return {"kind": value} if isinstance(value, str) else value
+
+
+class FaultModel(Strict):
+    """A fault of a simulated host."""
+
+    kind: Annotated[FaultKind, BeforeValidator(lambda value: choose(FaultKind, value))]
+    job: str = "*"
+    on: str = ""
+    skip: Annotated[int, Field(ge=0)] = 0
+    times: Annotated[int, Field(ge=1)] | None = None
+    after: Duration = NO_TIME
+    lasts: Duration | None = None
+
+
+class SimModel(Strict):
+    """A host that is only simulated, for xenflight's own tests."""
+
+    memory: Memory = SIM_MEMORY
+    cpus: Vcpus = 4
+    disk: Disk = SIM_DISK
+    faults: tuple[Annotated[FaultModel, BeforeValidator(_fault)], ...] = Field(
+        default=(), strict=False
+    )
+
+
 class HostModel(Strict):
     """One host."""
 
     slots: Slots = 1
     timeout_factor: Factor = 1.0
+    slot_timeout: Duration = SLOT_TIMEOUT
+    vcpu_overcommit: Overcommit = OVERCOMMIT
+    disk_overcommit: Overcommit = OVERCOMMIT
+    dom0_memory: Memory = DOM0_MEMORY
     testbox: TestboxModel | None = None
     ssh: SshModel | None = None
+    sim: SimModel | None = None
+    power: PowerModel | None = None
+    canary: CanaryModel = CanaryModel()
 
     @model_validator(mode="after")
     def _one_kind(self) -> HostModel:
-        if (self.testbox is None) == (self.ssh is None):
+        given = [kind for kind in (self.testbox, self.ssh, self.sim) if kind is not None]
+        if len(given) != 1:
             msg = "a host is either a 'testbox' or reached by 'ssh': give one of the two"
             raise ValueError(msg)
+        check_power(self.power, testbox=self.testbox is not None, sim=self.sim is not None)
         return self
 
 
@@ -72,4 +117,7 @@ class HostsModel(Strict):
         if self.default not in self.hosts:
             msg = f"the default host {self.default!r} is not among the hosts"
             raise ValueError(msg + did_you_mean(self.default, self.hosts))
+        if self.hosts[self.default].sim:
+            msg = f"the default host {self.default!r} is simulated: its verdicts count for nothing"
+            raise ValueError(msg)
         return self

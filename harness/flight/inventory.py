@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import Place, UsageError
+from harness.flight.faults import Fault
 from harness.flight.hints import did_you_mean
-from harness.flight.hostschema import HostModel, HostsModel
-from harness.flight.model import HostSpec, SshSpec, TestboxSpec
+from harness.flight.hostcare import CanarySpec, IpmiSpec, PowerCommands, PowerSpec
+from harness.flight.hostcareschema import PowerModel
+from harness.flight.hostschema import HostModel, HostsModel, SimModel
+from harness.flight.model import HostSpec, SimSpec, SshSpec, TestboxSpec
 from harness.flight.validate import validate
 from harness.flight.yamlfile import load_document
 
@@ -43,5 +46,27 @@ def _host(name: str, model: HostModel) -> HostSpec:
     testbox = TestboxSpec(**dict(model.testbox)) if model.testbox else None
     ssh = SshSpec(**dict(model.ssh)) if model.ssh else None
     return HostSpec(
-        name=name, slots=model.slots, timeout_factor=model.timeout_factor, testbox=testbox, ssh=ssh
+        name=name,
+        slots=model.slots,
+        timeout_factor=model.timeout_factor,
+        slot_timeout=model.slot_timeout,
+        vcpu_overcommit=model.vcpu_overcommit,
+        disk_overcommit=model.disk_overcommit,
+        dom0_memory=model.dom0_memory,
+        testbox=testbox,
+        ssh=ssh,
+        sim=_sim(model.sim) if model.sim else None,
+        power=_power(model.power) if model.power else None,
+        canary=CanarySpec(**dict(model.canary)),
     )
+
+
+def _power(model: PowerModel) -> PowerSpec:
+    ipmi = IpmiSpec(**dict(model.ipmi)) if model.ipmi else None
+    command = PowerCommands(**dict(model.command)) if model.command else None
+    return PowerSpec(cycle=model.cycle, boot_timeout=model.boot_timeout, ipmi=ipmi, command=command)
+
+
+def _sim(model: SimModel) -> SimSpec:
+    faults = tuple(Fault(**dict(fault)) for fault in model.faults)
+    return SimSpec(**{**dict(model), "faults": faults})

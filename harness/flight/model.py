@@ -18,6 +18,8 @@ from harness.flight.axes import (
     Toolstack,
     Virt,
 )
+from harness.flight.faults import Fault
+from harness.flight.hostcare import USUAL_CANARY, CanarySpec, PowerSpec
 from harness.units import Size
 
 DEFAULT_TIMEOUTS: Mapping[str, timedelta] = {
@@ -38,6 +40,18 @@ are no measure of speed. A host's ``timeout_factor`` stretches all of them."""
 EXTRA_DEVICES = tuple(f"xvd{letter}" for letter in "cdefghijklmnop")
 """What the guest calls its extra disks, after its root (xvda) and swap (xvdb). Without extended
 numbers a block front end has 16 disks (xl-disk-configuration(5), xen-vbd-interface(7))."""
+
+SLOT_TIMEOUT = timedelta(hours=1)
+"""How long a job waits for a slot of its host unless hosts.yaml says otherwise."""
+
+OVERCOMMIT = 4.0
+"""How many vCPUs there may be for each CPU of a host, and one in how many bytes of their disks
+guests are expected to write, unless hosts.yaml says otherwise."""
+DOM0_MEMORY = Size.parse("1G")
+"""What a dom0 that gives memory to guests keeps for itself, unless hosts.yaml says otherwise. A
+testbox's dom0 has as much."""
+SIM_MEMORY = Size.parse("16G")
+SIM_DISK = Size.parse("100G")
 
 PHASES: tuple[str, ...] = tuple(DEFAULT_TIMEOUTS)
 """The phases of a guest's life, in their order."""
@@ -151,13 +165,47 @@ class SshSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SimSpec:
+    """A host that is only simulated, for xenflight's own tests: its verdicts count for nothing."""
+
+    memory: Size = SIM_MEMORY
+    cpus: int = 4
+    disk: Size = SIM_DISK
+    """Of its thin pool."""
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class HostSpec:
-    """One host of the inventory: either a *testbox* or reached by *ssh*, never both."""
+    """One host of the inventory: a *testbox*, or reached by *ssh*, or a *sim*; one of the three."""
 
     name: str
     slots: int
-    """How many jobs it may run at once."""
+    """How many jobs it may run at once, those of other controllers among them."""
     timeout_factor: float
     """How much slower than hardware its guests are; stretches every timeout of a guest."""
+    slot_timeout: timedelta = SLOT_TIMEOUT
+    """How long a job waits for room on the host: a slot, and what its guest takes. Nothing
+    stretches it."""
+    vcpu_overcommit: float = OVERCOMMIT
+    """How many vCPUs of guests there may be for each CPU."""
+    disk_overcommit: float = OVERCOMMIT
+    """A guest is expected to write a part in so many of what its disks hold."""
+    dom0_memory: Size = DOM0_MEMORY
+    """What dom0 keeps where xl takes memory from it for guests."""
     testbox: TestboxSpec | None = None
     ssh: SshSpec | None = None
+    sim: SimSpec | None = None
+    power: PowerSpec | None = None
+    """How it is power-cycled, as far as hosts.yaml says so."""
+    canary: CanarySpec = USUAL_CANARY
+
+    @property
+    def kind(self) -> str:
+        """``testbox``, ``ssh`` or ``sim``."""
+        return "testbox" if self.testbox else "sim" if self.sim else "ssh"
+
+    @property
+    def power_terms(self) -> PowerSpec | None:
+        """How it is power-cycled; None when it can't be. A testbox always can."""
+        return self.power or (PowerSpec() if self.testbox or self.sim else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -30,13 +30,12 @@ from harness.flight.model import (
     ImageSource,
     JobSpec,
     MirrorSpec,
-    SshSpec,
-    TestboxSpec,
 )
+from harness.flight.planhost import host_dict, host_from
 from harness.flight.selector import select
 from harness.units import Size
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 4
 _TOKEN = re.compile(r"[0-9a-f]{6}")
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 _WORDS: Mapping[str, type[StrEnum]] = {
@@ -53,7 +52,7 @@ _WORDS: Mapping[str, type[StrEnum]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """One run of a flight on one host."""
+    """One run of a flight."""
 
     schema_version: int
     flight_id: str
@@ -62,11 +61,35 @@ class Plan:
     flight: str
     source: str
     """The flight's file, as it was given."""
-    host: HostSpec
+    hosts: tuple[HostSpec, ...]
+    """At least one. A job runs on any of them that can run it."""
     mirror: MirrorSpec
     jobs: tuple[JobSpec, ...]
     keep: Keep
     created: datetime
+    keep_for: timedelta | None = None
+    """After which a kept guest may be reaped; None: only when its operator says so."""
+    dump_core: bool = False
+    """Whether the memory of a guest that fails is wanted among its evidence."""
+    retry: bool = True
+    """Whether jobs that our lab broke are tried once more."""
+
+    @property
+    def slots(self) -> int:
+        """How many jobs its hosts may run at once, all together."""
+        return sum(host.slots for host in self.hosts)
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its hosts are none: all of them, or none of them."""
+        return any(host.sim for host in self.hosts)
+
+    def host_named(self, name: str) -> HostSpec:
+        """The host of that name, which must be one of its own."""
+        return next(host for host in self.hosts if host.name == name)
+
+    power_cycle: bool = True
+    """Whether the host may be power-cycled, where its own terms allow it."""
 
 
 def make_plan(
@@ -76,29 +99,46 @@ def make_plan(
     now: datetime,
     token: str,
     only: Iterable[str] = (),
-    host: str | None = None,
+    hosts: Iterable[str] = (),
     keep: Keep = Keep.NEVER,
+    keep_for: timedelta | None = None,
 ) -> Plan:
     """Decide what runs where. *token* is six random hexadecimal digits, *now* an aware time.
 
-    The host is *host* if given, else the first that the flight names, else the inventory's
-    default. `UsageError` when the host is unknown or a glob of *only* matches no job.
+    The hosts are *hosts*, names and lists of them with commas, if there are any; else those that
+    the flight names; else the inventory's default. `UsageError` when one is unknown or a glob of
+    *only* matches no job.
     """
     if not _TOKEN.fullmatch(token) or now.tzinfo is None:
         msg = "a plan needs an aware time and a token of six hexadecimal digits"
         raise ValueError(msg)
     created = now.astimezone(UTC)
+    given = [name.strip() for entry in hosts for name in entry.split(",")]
+    # Each once, however often it is named.
+    names = tuple(dict.fromkeys(given or flight.hosts)) or (None,)
+    found = tuple(inventory.get(name) for name in names)
+    _require_one_world(found)
     return Plan(
         schema_version=SCHEMA_VERSION,
         flight_id=f"{flight.name}-{created:%Y%m%d-%H%M%S}-{token}",
         flight=flight.name,
         source=flight.source,
-        host=inventory.get(host or next(iter(flight.hosts), None)),
+        hosts=found,
         mirror=flight.mirror,
         jobs=select(flight.jobs, only),
         keep=keep,
+        keep_for=keep_for,
         created=created,
     )
+
+
+def _require_one_world(hosts: Iterable[HostSpec]) -> None:
+    """A verdict is worth something, or nothing."""
+    kinds = {host.name: bool(host.sim) for host in hosts}
+    if len(set(kinds.values())) > 1:
+        only = ", ".join(name for name, simulated in kinds.items() if simulated)
+        msg = f"a flight is not on simulated hosts ({only}) and on others at once"
+        raise UsageError(msg)
 
 
 def to_json(plan: Plan) -> str:
@@ -107,7 +147,7 @@ def to_json(plan: Plan) -> str:
     A job is one line: a plan of ten thousand can still be searched, and is written at once.
     """
     head = {**to_dict(replace(plan, jobs=())), "jobs": "@"}
-    jobs = ",\n".join(f"    {_ENCODE(_job_dict(job))}" for job in plan.jobs)
+    jobs = ",\n".join(f"    {_ENCODE(job_dict(job))}" for job in plan.jobs)
     text = json.dumps(head, indent=2, ensure_ascii=False)
     before, _, after = text.rpartition('"@"')
     return f"{before}[\n{jobs}\n  ]{after}\n"
@@ -117,14 +157,16 @@ def to_dict(plan: Plan) -> dict[str, Any]:
     """*plan* as values that JSON knows."""
     return {
         **{f.name: getattr(plan, f.name) for f in fields(plan)},
-        "host": asdict(plan.host),
+        "hosts": [host_dict(host) for host in plan.hosts],
         "mirror": _mirror_dict(plan.mirror),
-        "jobs": [_job_dict(job) for job in plan.jobs],
+        "jobs": [job_dict(job) for job in plan.jobs],
         "created": plan.created.isoformat(),
+        "keep_for": plan.keep_for and plan.keep_for.total_seconds(),
     }
 
 
-def _job_dict(job: JobSpec) -> dict[str, Any]:
+def job_dict(job: JobSpec) -> dict[str, Any]:
+    """*job* as values that JSON knows."""
     # Not asdict: it copies every value on its way, and plans may have very many jobs.
     return {
         **job.__dict__,
@@ -153,32 +195,26 @@ def from_json(text: str) -> Plan:
 
 
 def _plan(data: Mapping[str, Any]) -> Plan:
+    keep_for = data["keep_for"]
     return Plan(
         **{
             **data,
-            "host": _host(data["host"]),
+            "hosts": tuple(host_from(host) for host in data["hosts"]),
             "mirror": _mirror(data["mirror"]),
-            "jobs": tuple(_job(job) for job in data["jobs"]),
+            "jobs": tuple(job_from(job) for job in data["jobs"]),
             "keep": Keep(data["keep"]),
             "created": datetime.fromisoformat(data["created"]),
+            "keep_for": None if keep_for is None else timedelta(seconds=keep_for),
         }
     )
-
-
-def _host(data: Mapping[str, Any]) -> HostSpec:
-    testbox, ssh = data["testbox"], data["ssh"]
-    if testbox:
-        testbox = TestboxSpec(
-            **{**testbox, "memory": Size(testbox["memory"]), "disk": Size(testbox["disk"])}
-        )
-    return HostSpec(**{**data, "testbox": testbox, "ssh": SshSpec(**ssh) if ssh else None})
 
 
 def _mirror(data: Mapping[str, Any]) -> MirrorSpec:
     return MirrorSpec(**{**data, "omit": tuple(Pocket(pocket) for pocket in data["omit"])})
 
 
-def _job(data: Mapping[str, Any]) -> JobSpec:
+def job_from(data: Mapping[str, Any]) -> JobSpec:
+    """What `job_dict` made; `KeyError`, `TypeError` or `ValueError` when it is none of that."""
     swap, image = data["swap"], data["image"]
     return JobSpec(
         **{

@@ -76,7 +76,7 @@ def _expected(kind: str, message: str) -> str:
             return "this must be a number"
         case "bool_type":
             return "this must be true or false"
-        case "list_type":
+        case "list_type" | "tuple_type":
             return "this must be a list, such as [a, b]"
         case "dict_type" | "model_type" | "model_attributes_type":
             return "this must be a mapping of keys to values"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.reader import ReaderError
 
 from harness.errors import Place, UsageError
 from harness.flight.problems import Finding, InputErrors, in_file_order
@@ -24,7 +25,10 @@ KeyPath = tuple[str | int, ...]
 _TAG = "tag:yaml.org,2002:"
 _MAX_BYTES = 1 << 20
 _MAX_NODES = 20_000
+_TOO_DEEP = "the values are nested too deeply"
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})$")
+_HALF = re.compile("[\ud800-\udfff]")
+_HALF_TEXT = "an escape here is half of a character; no file and no terminal takes that"
 _FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,17}$")
 
 
@@ -87,21 +91,12 @@ def load_document(path: Path) -> Document:
 
 def parse_document(text: str, *, file: str) -> Document:
     """Read *text* as the content of *file*."""
+    node = _composed(text, file)
+    builder = _Builder(file)
     try:
-        node = yaml.compose(text, Loader=_Loader)
-        if node is None:
-            msg = "the file is empty"
-            raise UsageError(msg, place=Place(file=file))
-        builder = _Builder(file)
         value = builder.build(node, (), None)
-    except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error, file) from error
-    except yaml.YAMLError as error:
-        msg = f"this is not YAML: {' '.join(str(error).split())}"
-        raise UsageError(msg, place=Place(file=file)) from error
     except RecursionError as error:
-        msg = "the values are nested too deeply"
-        raise UsageError(msg, place=Place(file=file)) from error
+        raise UsageError(_TOO_DEEP, place=builder.place(node)) from error
     if not isinstance(value, dict):
         if builder.findings:
             raise InputErrors(builder.findings)
@@ -126,6 +121,30 @@ def kind_of(value: object) -> str:
             return "true" if value else "false"
         case _:
             return f"the number {value}"
+
+
+def _composed(text: str, file: str) -> Node:
+    """The nodes of *text*; `UsageError` with the line where it ceases to be YAML."""
+    try:
+        loader = _Loader(text)
+    except ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        msg = f"this is not YAML: the character U+{ord(text[error.position]):04X} has no place here"
+        raise UsageError(msg, place=Place(file=file, line=line)) from error
+    try:
+        node = loader.get_single_node()
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(error, file) from error
+    except (RecursionError, ValueError, OverflowError) as error:
+        # PyYAML lets chr() itself refuse an escape such as "\U00110000".
+        deep = isinstance(error, RecursionError)
+        msg = _TOO_DEEP if deep else "this is not YAML: an escape stands for no character"
+        place = Place(file=file, line=loader.line + 1, column=loader.column + 1)
+        raise UsageError(msg, place=place) from error
+    if node is None:
+        msg = "the file is empty"
+        raise UsageError(msg, place=Place(file=file))
+    return node
 
 
 def _read(path: Path) -> str:
@@ -180,10 +199,7 @@ class _Builder:
         self.findings.append(Finding(place=self.place(node), text=text))
 
     def build(self, node: Node, path: KeyPath, key: Node | None) -> object:
-        self._count += 1
-        if self._count > _MAX_NODES:
-            msg = f"the file has more than {_MAX_NODES} values, its aliases counted"
-            raise UsageError(msg, place=self.place(node))
+        self._counted(node)
         self.spans[path] = Span(key=self.place(key) if key else None, value=self.place(node))
         if isinstance(node, ScalarNode):
             return self._scalar(node)
@@ -201,8 +217,18 @@ class _Builder:
         self.problem(node, f"tags such as {node.tag} are not accepted here")
         return None
 
+    def _counted(self, node: Node) -> None:
+        """Aliases make much of little, also behind ``<<``: ten lines could keep us for days."""
+        self._count += 1
+        if self._count > _MAX_NODES:
+            msg = f"the file has more than {_MAX_NODES} values, its aliases counted"
+            raise UsageError(msg, place=self.place(node))
+
     def _scalar(self, node: ScalarNode) -> object:
         text: str = node.value
+        if _HALF.search(text):
+            self.problem(node, _HALF_TEXT)
+            return None
         match node.tag.removeprefix(_TAG):
             case "str" | "merge":
                 return text
@@ -238,7 +264,10 @@ class _Builder:
     def _key(self, key: Node) -> str | None:
         """The text of a key. Whatever YAML makes of it, the user wrote a word."""
         if isinstance(key, ScalarNode) and key.tag == f"{_TAG}str":
-            return str(key.value)
+            if not _HALF.search(key.value):
+                return str(key.value)
+            self.problem(key, _HALF_TEXT)
+            return None
         self.problem(key, "a key must be text; write it in quotes")
         return None
 
@@ -251,8 +280,9 @@ class _Builder:
                 continue
             self._open.add(id(source))
             for key, value in source.value:
+                self._counted(key)
                 if key.tag == f"{_TAG}merge":
                     yield from self._merged(value)
-                elif isinstance(key, ScalarNode):
-                    yield str(key.value), (key, value)
+                elif (word := self._key(key)) is not None:
+                    yield word, (key, value)
             self._open.discard(id(source))

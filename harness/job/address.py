@@ -15,12 +15,13 @@ _BUSY = "finding devices"
 # network driver is still in the queue (seen under emulation). With no time to wait settle only
 # tells whether the queue is empty (udevadm(8)); when udevd is too busy to answer it says that it
 # is, so the queue's own file is asked, too.
-_LOOK = (
+LOOK = (
     "ip -j address; "
     "if command -v udevadm >/dev/null && "
     "{ ! udevadm settle --timeout=0 2>/dev/null || [ -e /run/udev/queue ]; }; "
     f"then echo '{_BUSY}'; else systemctl is-system-running; fi"
 )
+WHY = "networkctl --no-pager 2>&1; systemctl --no-pager --failed 2>&1"
 _UNFINISHED = ("initializing", "starting", _BUSY)
 _GRACE = 0.25
 """Of the phase's time, for DHCP to answer once the guest says its boot is over."""
@@ -36,7 +37,7 @@ def find_address(shell: ConsoleShell, mac: str, timeout: timedelta) -> ipaddress
     settled: list[Deadline] = []
 
     def look() -> ipaddress.IPv4Address:
-        result = shell.run(_LOOK, timedelta(seconds=max(5.0, deadline.remaining)))
+        result = shell.run(LOOK, timedelta(seconds=max(5.0, deadline.remaining)))
         links, state = _parse(result.stdout)
         mine = [link for link in links if link.get("address") == mac]
         if mine and (address := _global_address(mine[0])):
@@ -83,7 +84,7 @@ def _failure(shell: ConsoleShell, mac: str, name: object, state: str) -> GuestFa
     if name is None:
         msg, failure_class = f"the guest has no interface with the address {mac}", "no-nic"
     else:
-        said = shell.run("networkctl --no-pager 2>&1; systemctl --no-pager --failed 2>&1")
+        said = shell.run(WHY)
         msg = f"the guest is up ({state}), but {name} has no address: {_brief(said.stdout)}"
         failure_class = "no-address"
     return GuestFailure(

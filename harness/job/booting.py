@@ -80,6 +80,7 @@ def domain_config(
     disks: tuple[Disk, ...],
     vif: Vif,
     capabilities: Capabilities,
+    uuid: str | None = None,
 ) -> DomainConfig:
     """The domain of *spec*, on a host of these *capabilities*. *arguments* are for the kernel,
     where it takes them from outside. `LabError` when the host lacks what is needed.
@@ -98,6 +99,7 @@ def domain_config(
         firmware=_FIRMWARE[spec.boot] if spec.virt is Virt.HVM else None,
         disks=disks,
         vifs=(vif,),
+        uuid=uuid,
     )
 
 

@@ -8,7 +8,10 @@ from datetime import timedelta
 from typing import BinaryIO
 
 from harness.errors import CommandFailed, DeadlineExceeded, GuestFailure, HostLost, LabError
+from harness.host.xenhost import XenHost
 from harness.remote.command import DEFAULT_TIMEOUT, Command, CommandResult, Runner, Stream
+from harness.remote.sshlink import SshEndpoint
+from harness.wait import Deadline
 
 DOM0_ANSWERS = timedelta(seconds=20)
 """How long dom0 may take to say that it is there, times the host's timeout factor."""
@@ -51,11 +54,11 @@ class GuestChannel:
         stdin: bytes | BinaryIO | None = None,
     ) -> CommandResult:
         """Run *command* in the guest."""
-        try:
-            with self._waiting():
+        with self._waiting():
+            try:
                 return self._inner.run(command, timeout=timeout, check=check, stdin=stdin)
-        except LabError as error:
-            raise self._whose(error) from error
+            except LabError as error:
+                raise self._whose(error) from error
 
     def open(self, command: Command) -> Stream:
         """Start a command that goes on running."""
@@ -85,3 +88,20 @@ class GuestChannel:
         return GuestFailure(
             error.message, phase="ssh", failure_class=failure_class, evidence=self._evidence()
         )
+
+
+def connect_through(
+    host: XenHost, guest: SshEndpoint, deadline: Deadline, evidence: Callable[[], str]
+) -> Runner:
+    """Log in to a guest through its host's connection.
+
+    `GuestFailure`, class ``no-ssh``, when it can't be done although the host still talks to us.
+    """
+    try:
+        return host.enter(host.runner, guest, deadline)
+    except HostLost as error:
+        if not host.runner.alive:
+            raise
+        # dom0 still talks to us, so it is the guest that does not.
+        msg = f"no SSH to the guest at {guest.address}: {error}"
+        raise GuestFailure(msg, phase="ssh", failure_class="no-ssh", evidence=evidence()) from error

@@ -1,77 +1,42 @@
-"""One flight in its controller: the host made ready before the first job, left clean after
-the last."""
+"""One flight in its controller: its hosts made ready before the first job, left clean after the
+last."""
 
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterable
+from concurrent.futures import Future
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
 from harness.errors import HostLost, LabError, XenflightError
-from harness.flight.axes import Keep
-from harness.flight.model import HostSpec, JobSpec
-from harness.flight.needs import unmet
+from harness.flight.model import JobSpec
 from harness.flight.plan import Plan
-from harness.host.capabilities import find_capabilities
-from harness.host.evict import make_room
-from harness.host.facts import host_facts
-from harness.host.lock import HostLock, take_lock
-from harness.host.names import run_directory
-from harness.host.reaper import keep_run, reap_dead, reap_run
 from harness.host.xenhost import XenHost
-from harness.job.images import ImageMaker
-from harness.job.outcomes import ImageOutcomes
-from harness.job.pipeline import ImagePipeline
-from harness.job.prepared import Endpoint, JobFacts, Prepared
-from harness.job.reach import Reached, reach_host
+from harness.job.hostrun import CareMaker, HostRun, Reach
+from harness.job.inventories import Inventories
+from harness.job.leaks import domids_of, of_hosts
+from harness.job.outcomes import ITS_IMAGE
+from harness.job.prepared import JobFacts, Prepared, PreparedHost
 from harness.job.secrets import FlightSecrets
+from harness.job.slot import WaitingNotes
+from harness.job.ways import REAL, Images
 from harness.progress import Progress
-from harness.remote.command import Command
+from harness.results.model import StepResult
 from harness.results.recorder import FlightRecorder
-from harness.units import Size
-from harness.wait import Deadline
+from harness.units import human_seconds
+from harness.wait import SYSTEM_CLOCK, Clock
 
-LOCK_TIMEOUT = timedelta(seconds=30)
-Reach = Callable[[HostSpec, Progress], Reached]
-
-
-class Images(Protocol):
-    """Makes a flight's images in the background; `harness.job.pipeline.ImagePipeline` does."""
-
-    def look_ahead(self, jobs: Iterable[JobSpec]) -> None:
-        """Do what can be done for *jobs* before there is a host. Returns at once."""
-        ...
-
-    def begin(self, jobs: Iterable[JobSpec], connect: Callable[[], XenHost]) -> dict[str, str]:
-        """Begin to make their images; by job the name of the outcome. Returns at once."""
-        ...
-
-    def pending(self, name: str) -> bool:
-        """Whether the outcome of that name is still to come."""
-        ...
-
-    def stop(self) -> None:
-        """End what is under way, and wait for that."""
-        ...
-
-
-def pipeline(
-    plan: Plan, directory: Path, recorder: FlightRecorder, progress: Progress
-) -> ImagePipeline:
-    """The real thing."""
-    stopping = threading.Event()
-    maker = ImageMaker(plan, recorder, stopping)
-    return ImagePipeline(maker, ImageOutcomes(directory), progress, stopping)
+_LONGEST = timedelta(days=1)
+"""For a host to be made ready: more than all bounds within that together."""
 
 
 class FlightRun:
-    """Makes the host ready for a flight and cleans up behind it (`harness.job.lab.FlightKeeper`).
+    """Makes the hosts ready for a flight and cleans up behind it (`harness.job.lab.FlightKeeper`).
 
     What fails in `prepare` is our lab's fault: it is written down, and the jobs that need
-    it find it there and are ``broken``. *reach* and *images* are for tests.
+    it find it there and are ``broken``. *reach*, *images* and *care*: see `harness.job.ways`.
+    *clock* is for tests.
     """
 
     def __init__(
@@ -81,29 +46,37 @@ class FlightRun:
         recorder: FlightRecorder,
         progress: Progress,
         *,
-        reach: Reach = reach_host,
+        reach: Reach = REAL.reach,
         images: Images | None = None,
+        care: CareMaker = REAL.care,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self._plan = plan
         self._directory = directory
         self._recorder = recorder
         self._progress = progress
-        self._reach = reach
-        self._images = images or pipeline(plan, directory, recorder, progress)
+        self._images = images or REAL.images(plan, directory, recorder, progress)
+        self._notes = WaitingNotes(directory)
         self._names: dict[str, str] = {}
         self._secrets: FlightSecrets | None = None
-        self._host: XenHost | None = None
-        self._again: Callable[[], XenHost] | None = None
-        self._lock: HostLock | None = None
+        self._hosts = {
+            spec.name: HostRun(
+                spec, plan, directory, recorder, progress, reach=reach, care=care, clock=clock
+            )
+            for spec in plan.hosts
+        }
         self._kept = False
 
-    @property
-    def host(self) -> XenHost | None:
-        """The host, once it was reached and until it is let go of."""
-        return self._host
+    def host(self, name: str) -> XenHost | None:
+        """That host, once it was reached and until it is let go of."""
+        return self._hosts[name].host
+
+    def inventories(self, name: str) -> Inventories:
+        """Of that host, as it was seen by this process."""
+        return self._hosts[name].inventories
 
     def prepare(self) -> None:
-        """Have the host ready and its images begun, and say in `Prepared` what became of it."""
+        """Have the hosts ready and the images begun; what became of that is in `Prepared`."""
         prepared = Prepared(flight_id=self._plan.flight_id, broken="the flight was interrupted")
         try:
             jobs = [job for job in self._plan.jobs if not job.skip]
@@ -117,44 +90,41 @@ class FlightRun:
         finally:
             prepared.write(self._directory)
 
-    def awaits_image(self, job: str) -> bool:
-        """Whether what the guest of *job* is made of is still to come."""
-        return job in self._names and self._images.pending(self._names[job])
+    def awaits(self, job: str) -> str:
+        """What the guest of *job* waits for; empty when for nothing."""
+        if job in self._names and self._images.pending(self._names[job]):
+            return ITS_IMAGE
+        return self._notes.read(job)
 
     def sweep(self, *, aborted: bool) -> None:
         """All workers are gone: whatever this flight still has was left behind.
 
         That is a problem of ours, unless the flight was *aborted*: then the processes that
         should have removed it had no time to, and what the operator asked to keep is kept.
-        `LabError` names what would not go.
+        `LabError` names what would not go. What is then on the host goes into the results.
         """
-        self._images.stop()
-        if self._host is None or self._again is None:
-            return
-        self._progress("looking for leftovers")
-        if not self._host.runner.alive:
-            self._host = self._again()
-        run = self._plan.flight_id
-        if aborted and self._plan.keep is not Keep.NEVER:
-            keep_run(self._host, run)
-        left = reap_run(self._host, run)
-        self._kept = self._kept or bool(left.kept_jobs)
-        if not (left.domains or left.volumes):
-            return
-        if aborted:
-            self._progress(f"removed {left}")
-        else:
-            self._recorder.problem(f"left behind by this flight, and removed: {left}")
+        self._stop()
+        problems: list[LabError] = []
+        checks: dict[str, StepResult] = {}
+        for name, host in self._hosts.items():
+            lost: HostLost | None = None
+            try:
+                self._sweep(host, aborted=aborted)
+            except LabError as error:
+                problems.append(error)
+                lost = error if isinstance(error, HostLost) else None
+            if check := host.check_leaks(self._domids(name), lost):
+                checks[name] = check
+        if checks:
+            self._recorder.flight_checked(of_hosts(checks))
+        if problems:
+            raise LabError("; ".join(map(str, problems))) from problems[0]
 
     def close(self) -> None:
-        """Let go of lock and host, and forget the secrets, unless a guest is kept."""
-        self._images.stop()
-        if self._lock:
-            self._lock.release()
-            self._lock = None
-        if self._host:
-            self._host.close()
-            self._host = None
+        """Let go of locks and hosts, and forget the secrets, unless a guest is kept."""
+        self._stop()
+        for host in self._hosts.values():
+            host.close()
         if self._secrets and not self._kept:
             self._secrets.remove()
             self._secrets = None
@@ -163,56 +133,87 @@ class FlightRun:
         """Words for the operator who asked to keep a guest."""
         self._kept = True
         domain = facts.runvars.get("domain", "?")
-        text = f"kept: {job} is domain {domain} on {self._plan.host.name}"
+        text = f"kept: {job} is domain {domain} on {facts.host}"
         address = facts.runvars.get("guest_ip")
         if address and self._secrets:
             text += f", root@{address} with key {self._secrets.user_key}"
+        if self._plan.keep_for:
+            text += f"; it goes when {human_seconds(self._plan.keep_for.total_seconds())} are over"
         program = os.environ.get("XENFLIGHT_COMMAND", "xenflight")
-        reap = f"{program} reap --host {self._plan.host.name} --kept {self._plan.flight_id}"
+        reap = f"{program} reap --host {facts.host} --kept {self._plan.flight_id}"
         return f"{text}; remove it with: {reap}"
+
+    def _domids(self, host: str) -> dict[str, tuple[int, ...]]:
+        """The numbers that the domain of each job is known to have had on *host*."""
+        found: dict[str, tuple[int, ...]] = {job.name: () for job in self._plan.jobs}
+        for job in self._recorder.result.jobs:
+            tries = [(one.host, one.runvars) for one in job.attempts]
+            for where, runvars in (*tries, (job.host, job.runvars)):
+                if where == host:
+                    found[job.name] += domids_of(runvars)
+        return found
+
+    def _stop(self) -> None:
+        for host in self._hosts.values():
+            host.stop_care()
+        self._images.stop()
+
+    def _sweep(self, host: HostRun, *, aborted: bool) -> None:
+        left = host.sweep(aborted=aborted)
+        if left is None:
+            return
+        self._kept = self._kept or bool(left.kept_jobs)
+        if not (left.domains or left.volumes):
+            return
+        if aborted:
+            self._progress(f"removed {left}")
+        else:
+            self._recorder.problem(f"left behind by this flight, and removed: {left}")
 
     def _prepare(self, secrets: FlightSecrets, jobs: list[JobSpec]) -> Prepared:
         self._images.look_ahead(jobs)
-        reached = self._reach(self._plan.host, self._progress)
-        host = self._host = reached.host
-        self._again = reached.again
-        run = self._plan.flight_id
-        self._lock = take_lock(host.runner, run, Deadline.after(LOCK_TIMEOUT))
-        host.runner.run(Command.of("mkdir", "-p", run_directory(run)))
-        self._recorder.host_known(host_facts(host, self._plan.host, reached.accel))
-        self._reap(host)
-        self._check_pool(host)
-        found = find_capabilities(host)
-        skips = {
-            job.name: why
+        hosts = self._ready_hosts()
+        usable = {name: host for name, host in hosts.items() if host.endpoint}
+        fits = {
+            job.name: tuple(name for name, host in usable.items() if job.name not in host.misfits)
             for job in jobs
-            if (why := unmet(job, found.flags, host.name, found.because))
         }
-        runnable = [job for job in jobs if job.name not in skips]
-        self._names = self._images.begin(runnable, reached.again)
+        # What some host can't do, one that is down today may.
+        skips = {
+            job.name: "; ".join(host.misfits[job.name] for host in usable.values())
+            for job in jobs
+            if not fits[job.name] and len(usable) == len(hosts)
+        }
+        runnable = [job for job in jobs if fits[job.name]]
+        connect = {name: self._hosts[name].connect for name in usable}
+        self._names = self._images.begin(runnable, fits, connect)
+        for name in usable:
+            self._hosts[name].begin_care()
         return Prepared(
-            flight_id=run,
-            host=Endpoint.of(reached.endpoint),
+            flight_id=self._plan.flight_id,
+            hosts=hosts,
+            fits=fits,
             secrets=secrets.directory,
             images=self._names,
             skips=skips,
-            capabilities=found,
             controller=os.getpid(),
         )
 
-    def _reap(self, host: XenHost) -> None:
-        self._progress(f"looking for leftovers of dead flights on {host.name}")
-        for left in reap_dead(host, alive=[self._plan.flight_id]):
-            FlightSecrets.of(left.run).remove()
-            self._progress(f"removed what flight {left.run} left behind: {left}")
+    def _ready_hosts(self) -> dict[str, PreparedHost]:
+        """All of them at once, by name: one that does not answer must not hold up the others."""
+        if len(self._hosts) == 1:
+            return {name: host.prepare() for name, host in self._hosts.items()}
+        futures: dict[str, Future[PreparedHost]] = {name: Future() for name in self._hosts}
 
-    def _check_pool(self, host: XenHost) -> None:
-        """`LabError` when there is no room to begin with, also after old images went."""
-        try:
-            host.volumes.check()
-        except HostLost:
-            raise
-        except LabError:
-            if not make_room(host, Size(0), self._progress):
-                raise
-            host.volumes.check()
+        def prepare(name: str) -> None:
+            try:
+                futures[name].set_result(self._hosts[name].prepare())
+            except BaseException as error:  # noqa: BLE001  # it is raised where it is waited for
+                futures[name].set_exception(error)
+
+        # Ctrl-C does not wait for them: `HostRun.close` sees to what they reach later.
+        for work in [
+            SYSTEM_CLOCK.beside(partial(prepare, name), f"host {name}") for name in futures
+        ]:
+            work.join(_LONGEST)
+        return {name: future.result() for name, future in futures.items()}

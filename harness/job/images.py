@@ -90,12 +90,14 @@ class LocalImages:
 
 
 class ImageMaker(LocalImages):
-    """The real `Maker`: what `LocalImages` builds, on the host of *plan*."""
+    """The real `Maker`: what `LocalImages` builds, on the hosts of *plan*."""
 
     def __init__(self, plan: Plan, recorder: FlightRecorder, stop: threading.Event) -> None:
         super().__init__(stop)
         self._plan = plan
         self._recorder = recorder
+        self._lock = threading.Lock()
+        self._told: set[str] = set()
 
     def bring(
         self, wanted: Wanted, built: Built, host: XenHost, progress: Progress
@@ -103,19 +105,33 @@ class ImageMaker(LocalImages):
         """See `Maker.bring`."""
         prepared = PreparedImage()
         if built.mirror and not built.image:
-            prepared = PreparedImage(mirror_url=_url_for_host(built.mirror, self._plan.host))
+            prepared = PreparedImage(
+                mirror_url=_url_for_host(built.mirror, self._plan.host_named(host.name))
+            )
         if built.image:
             prepared = describe(built.image, self._golden(built.image, host, progress))
-        self._recorder.image_ready(_facts(wanted, built))
+        self._tell(wanted, built)
         return prepared
+
+    def _tell(self, wanted: Wanted, built: Built) -> None:
+        """Into the results, once for all hosts that get it."""
+        with self._lock:
+            first = wanted.name not in self._told
+            self._told.add(wanted.name)
+        if first:
+            packages = built.image.manifest.packages if built.image else None
+            self._recorder.image_ready(_facts(wanted, built), packages)
 
     def _golden(self, image: Image, host: XenHost, progress: Progress) -> GoldenVolume:
         run, name = self._plan.flight_id, golden_name(image.manifest.key)
         note_use(host, name, run)
         if not host.volumes.find(name):
             make_room(host, Size(image.manifest.data_bytes), progress)
-        transfer = transfer_to(host, self._plan.host, self.local)
-        return ensure_golden(host, image, run, transfer, progress)
+        return ensure_golden(host, image, run, self.transfer(host), progress)
+
+    def transfer(self, host: XenHost) -> Transfer:
+        """How an image is brought to *host*."""
+        return transfer_to(host, self._plan.host_named(host.name), self.local)
 
 
 class _Mirrors:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Protocol
 
@@ -9,6 +10,7 @@ from harness.flight.plan import Plan
 from harness.job.prepared import JobFacts
 from harness.progress import Progress
 from harness.results.layout import FlightDirectory
+from harness.results.model import EvidenceResult, StepResult
 from harness.results.recorder import FlightRecorder
 from harness.steps import StepRecord
 
@@ -18,6 +20,13 @@ class Guest(Protocol):
 
     step: StepRecord
     """The step that uses it now."""
+
+    def capture(self, culprit: StepResult) -> EvidenceResult:
+        """Take evidence of a step that did not pass, while all is there still.
+
+        Bounded, and nothing is removed by it. What goes wrong is in the result, as far as can be.
+        """
+        ...
 
     def remove(self) -> None:
         """Remove all of it from the host; `LabError` names what would not go."""
@@ -29,6 +38,13 @@ class Guest(Protocol):
 
     def close(self) -> None:
         """Let go of it; never raises."""
+        ...
+
+    def check_leaks(self) -> Future[StepResult]:
+        """Begin to look for what it left on the host, after `close`. Returns at once.
+
+        The result is the step `harness.steps.LEAK_CHECK`.
+        """
         ...
 
     def facts(self, *, kept: bool) -> JobFacts:
@@ -43,6 +59,13 @@ class GuestMaker(Protocol):
         """The guest of *job*, not yet on the host; a wait for its image is a phase of *step*.
 
         `LabError` when the lab can't have it.
+        """
+        ...
+
+    def over(self, job: str, *, passed: bool, fault: str = "") -> None:
+        """The guest of *job* is gone. *fault*: what was the lab's, while it had the host.
+
+        Never raises.
         """
         ...
 
@@ -61,12 +84,18 @@ class FlightKeeper(Protocol):
         """
         ...
 
-    def awaits_image(self, job: str) -> bool:
-        """Whether the image of *job* is still to come. May be asked by any thread."""
+    def awaits(self, job: str) -> str:
+        """What *job* waits for before its first step, empty when for nothing: ``its image``.
+
+        May be asked by any thread.
+        """
         ...
 
     def sweep(self, *, aborted: bool) -> None:
-        """Remove what the flight left on the host. `LabError` names what would not go."""
+        """Remove what the flight left on the host. `LabError` names what would not go.
+
+        What is on the host after that is checked for leaks, into the flight's results.
+        """
         ...
 
     def close(self) -> None:

@@ -1,7 +1,7 @@
 """The images of a flight, made in the background while guests of others boot already.
 
 Builds run in threads of the controller, in the order in which jobs need them, as many at once
-as half the cores: mmdebstrap keeps one busy, and the guests want the others. Images go to the
+as half the cores: mmdebstrap keeps one busy, and the guests want the others. Images go to each
 host one at a time. What became of each is told to all processes by `ImageOutcomes`.
 """
 
@@ -9,27 +9,27 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, wait
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 from harness.errors import LabError, XenflightError
 from harness.flight.model import JobSpec
-from harness.host.xenhost import XenHost
+from harness.job.carrier import Carrier, Connect
 from harness.job.images import Built, Maker
 from harness.job.outcomes import ImageOutcomes
 from harness.job.prepared import PreparedImage
 from harness.job.wanted import Wanted, in_order
 from harness.progress import Progress
+from harness.wait import SYSTEM_CLOCK
 
 INTERRUPTED = "the flight was interrupted"
 STOP_GRACE = timedelta(seconds=10)
 """How long a command on the host may go on when the pipeline is stopped. Enough for LVM's: a
 volume that came to be after the host was swept would stay there."""
 _PROBES = 4
-
-Connect = Callable[[], XenHost]
 
 
 def builds_at_once(cores: int | None = None) -> int:
@@ -57,36 +57,49 @@ class ImagePipeline:
         self._progress = progress
         self._stopping = stopping
         self._telling = threading.Lock()
-        self._pending: set[str] = set()
+        self._pending: set[tuple[str, str]] = set()
         self._work: list[Future[None]] = []
-        self._probes = ThreadPoolExecutor(_PROBES, thread_name_prefix="mirror-probe")
-        self._builds = ThreadPoolExecutor(builds or builds_at_once(), "image-build")
-        self._carrier = ThreadPoolExecutor(1, thread_name_prefix="image-transfer")
-        self._host: XenHost | None = None
-        self._connect: Connect | None = None
+        self._probes = SYSTEM_CLOCK.pool(_PROBES, "mirror-probe")
+        self._builds = SYSTEM_CLOCK.pool(builds or builds_at_once(), "image-build")
+        self._carriers: dict[str, Carrier] = {}
+        self._goes: dict[str, int] = {}
+        """To how many hosts each image goes."""
 
     def look_ahead(self, jobs: Iterable[JobSpec]) -> None:
         """Look at the mirrors that *jobs* need, before there is a host. Returns at once."""
         for wanted in in_order(jobs):
             self._probes.submit(self._probe, wanted)
 
-    def begin(self, jobs: Iterable[JobSpec], connect: Connect) -> dict[str, str]:
+    def begin(
+        self,
+        jobs: Iterable[JobSpec],
+        fits: Mapping[str, Iterable[str]],
+        connect: Mapping[str, Connect],
+    ) -> dict[str, str]:
         """Begin to make the images of *jobs*; by job the name of the outcome to wait for.
 
-        *connect* makes a connection to the host for the pipeline alone. Returns at once.
+        *fits* says by job to which hosts its image goes, *connect* makes a connection to each for
+        the pipeline alone. Returns at once.
         """
-        self._connect = connect
         images = in_order(jobs)
-        self._pending = {wanted.name for wanted in images}
-        if images:
-            self._work.append(self._carrier.submit(self._connect_early))
-        for wanted in images:
-            self._work.append(self._builds.submit(self._build, wanted))
+        goes = {
+            wanted: tuple(dict.fromkeys(host for job in names for host in fits[job]))
+            for wanted, names in images.items()
+        }
+        self._goes = {wanted.name: len(hosts) for wanted, hosts in goes.items()}
+        self._pending = {(wanted.name, host) for wanted, hosts in goes.items() for host in hosts}
+        for host in dict.fromkeys(host for hosts in goes.values() for host in hosts):
+            self._carriers[host] = Carrier(host, connect[host])
+            self._work.append(self._carriers[host].connect_early())
+        for wanted, hosts in goes.items():
+            self._work.append(self._builds.submit(self._build, wanted, hosts))
         return {job: wanted.name for wanted, names in images.items() for job in names}
 
     def pending(self, name: str) -> bool:
-        """Whether there is no outcome of that name yet, though there will be."""
-        return name in self._pending
+        """Whether no host has the image of that name yet, though one will."""
+        # A copy: other threads take from it.
+        waiting = sum(image == name for image, _ in tuple(self._pending))
+        return waiting > 0 and waiting == self._goes[name]
 
     def stop(self) -> None:
         """End what is under way and wait for it; what has no outcome by then is broken.
@@ -94,21 +107,22 @@ class ImagePipeline:
         Harmless twice, and after all is done.
         """
         self._stopping.set()
-        pools = (self._probes, self._builds, self._carrier)
+        pools = (self._probes, self._builds)
         for pool in pools:
             pool.shutdown(wait=False, cancel_futures=True)
+        for carrier in self._carriers.values():
+            carrier.shut()
         under_way = [work for work in self._work if not work.done()]
         wait(under_way, timeout=STOP_GRACE.total_seconds())
-        if self._host:
-            # A copy of many minutes, or a wait for a lock, ends with the connection.
-            self._host.close()
+        for carrier in self._carriers.values():
+            carrier.cut()
         for pool in pools:
             pool.shutdown(wait=True)
-        if self._host:
-            self._host.close()
-        for name in sorted(self._pending):
+        for carrier in self._carriers.values():
+            carrier.join()
+        for name, host in sorted(self._pending):
             with suppress(LabError):
-                self._outcomes.write(name, PreparedImage(broken=INTERRUPTED))
+                self._outcomes.write(name, host, PreparedImage(broken=INTERRUPTED))
         self._pending = set()
 
     # -- in threads --------------------------------------------------------------------
@@ -117,48 +131,42 @@ class ImagePipeline:
         with suppress(XenflightError):
             self._maker.probe(wanted)
 
-    def _build(self, wanted: Wanted) -> None:
+    def _build(self, wanted: Wanted, hosts: Iterable[str]) -> None:
+        left = list(hosts)
         try:
             built = self._maker.build(wanted, self._tell)
-            self._work.append(self._carrier.submit(self._bring, wanted, built))
+            while left:
+                bring = partial(self._bring, wanted, built, left[0])
+                self._work.append(self._carriers[left[0]].submit(bring))
+                del left[0]
         except BaseException as error:  # noqa: BLE001  # nobody else would tell those who wait
-            self._failed(wanted, error)
+            for host in left:
+                self._failed(wanted, host, error)
 
-    def _bring(self, wanted: Wanted, built: Built) -> None:
+    def _bring(self, wanted: Wanted, built: Built, name: str) -> None:
         try:
-            host = self._connected()
-            image = self._maker.bring(wanted, built, host, self._tell)
-            self._done(wanted, image)
+            host = self._carriers[name].host()
+            self._done(wanted, name, self._maker.bring(wanted, built, host, self._tell))
         except BaseException as error:  # noqa: BLE001  # nobody else would tell those who wait
-            self._failed(wanted, error)
+            self._failed(wanted, name, error)
 
-    def _failed(self, wanted: Wanted, error: BaseException) -> None:
+    def _failed(self, wanted: Wanted, host: str, error: BaseException) -> None:
         if self._stopping.is_set():
             reason = INTERRUPTED
         elif isinstance(error, XenflightError):
             reason = str(error)
         else:
             reason = f"image {wanted.name}: {type(error).__name__}: {error}"
-        self._done(wanted, PreparedImage(broken=reason))
+        self._done(wanted, host, PreparedImage(broken=reason))
 
-    def _done(self, wanted: Wanted, image: PreparedImage) -> None:
+    def _done(self, wanted: Wanted, host: str, image: PreparedImage) -> None:
         # An outcome that can't be written is told by `stop` again, and by nobody else.
         with suppress(LabError):
-            self._outcomes.write(wanted.name, image)
-            self._pending.discard(wanted.name)
+            self._outcomes.write(wanted.name, host, image)
+            self._pending.discard((wanted.name, host))
+            where = f" on {host}" if len(self._carriers) > 1 else ""
             how = f"cannot be had: {image.broken}" if image.broken else "is ready"
-            self._tell(f"image {wanted.name} {how}")
-
-    def _connect_early(self) -> None:
-        """While the first image is built; whoever needs the host tries again if it fails."""
-        with suppress(XenflightError):
-            self._connected()
-
-    def _connected(self) -> XenHost:
-        assert self._connect
-        if self._host is None or not self._host.runner.alive:
-            self._host = self._connect()
-        return self._host
+            self._tell(f"image {wanted.name} {how}{where}")
 
     def _tell(self, text: str, fraction: float | None = None) -> None:
         """Also the place where work between two commands hears that it shall end."""

@@ -6,13 +6,15 @@ guests of other images are at work already: see `harness.job.outcomes`.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from harness.errors import LabError
+from harness.errors import LabError, Starved
 from harness.host.capabilities import Capabilities
 from harness.remote.sshlink import SshEndpoint
+from harness.results.model import EvidenceResult
 from harness.results.recorder import write_atomically
 
 PREPARED = "prepared.json"
@@ -68,36 +70,74 @@ class PreparedImage(_Record):
     """Why it could not be had; empty when it could."""
 
 
+class PreparedHost(_Record):
+    """A host of the flight, or why no job runs there."""
+
+    endpoint: Endpoint | None = None
+    """How to get there; None when that can't be."""
+    capabilities: Capabilities = Capabilities()
+    """What it can do."""
+    misfits: dict[str, str] = {}
+    """By job name why it can run there at no time; none for those that can."""
+    care: float = 0.0
+    """How long it may take to answer what is asked of the host's care, in seconds."""
+    broken: str = ""
+    """Why no job can run on it; empty when they can."""
+    starved: str = ""
+    """Why no job may begin on it; empty when they may."""
+
+    @property
+    def care_bound(self) -> timedelta:
+        """How long an answer of its care may take."""
+        return timedelta(seconds=self.care)
+
+
 class Prepared(_Record):
     """Read by every worker before it touches a guest."""
 
     flight_id: str
-    host: Endpoint | None = None
+    hosts: dict[str, PreparedHost] = {}
+    """By name, in the order of the plan."""
+    fits: dict[str, tuple[str, ...]] = {}
+    """By job name the hosts that can run it, in the order of the plan. None for jobs of which
+    that is not known."""
     secrets: Path = Path()
     """Directory with the flight's user key and root password, open to its owner only."""
     images: dict[str, str] = {}
     """By job name the name of its image's outcome. None for jobs that are skipped."""
     skips: dict[str, str] = {}
-    """Why jobs cannot run on this host, by job name."""
-    capabilities: Capabilities = Capabilities()
-    """What the host can do."""
+    """Why jobs cannot run on any of the hosts, by job name."""
     controller: int = 0
     """Process id of who makes the images."""
     broken: str = ""
     """Why no job can run at all; empty when they can."""
 
-    @property
-    def endpoint(self) -> SshEndpoint:
-        """How to reach the host."""
-        if self.host is None:
-            msg = self.broken or "the flight was not made ready"
+    def endpoint(self, host: str) -> SshEndpoint:
+        """How to reach *host*."""
+        found = self.hosts.get(host)
+        if found is None or found.endpoint is None:
+            msg = (found and found.broken) or f"{host} was not made ready"
             raise LabError(msg)
-        return self.host.endpoint()
+        return found.endpoint.endpoint()
+
+    def hosts_for(self, job: str) -> tuple[str, ...]:
+        """The hosts that can run *job*, at least one.
+
+        `LabError` when there is none because of our lab; `Starved` when one that could might come
+        back, or may just not be used.
+        """
+        if self.broken:
+            raise LabError(self.broken)
+        if found := self.fits.get(job):
+            return found
+        starved = [host.starved for host in self.hosts.values() if host.starved]
+        broken = [host.broken for host in self.hosts.values() if host.broken]
+        if starved:
+            raise Starved("; ".join([*starved, *broken]))
+        raise LabError("; ".join(broken) or f"no host is known to run {job}")
 
     def image_of(self, job: str) -> str:
         """The name of the outcome that *job* needs; `LabError` when there will be none."""
-        if self.broken:
-            raise LabError(self.broken)
         if job not in self.images:
             msg = f"no image is made for {job}"
             raise LabError(msg)
@@ -120,15 +160,20 @@ class Prepared(_Record):
 class JobFacts(_Record):
     """What is known of a job when it is over."""
 
+    host: str = ""
+    """The name of the host that it ran on; empty when it never had one."""
     kept: bool = False
     waits: dict[str, float] = {}
     runvars: dict[str, str] = {}
+    evidence: EvidenceResult | None = None
+    again: bool = False
+    """Whether it is to be tried once more, at once."""
 
 
 def write_record(path: Path, record: BaseModel) -> None:
     """Save *record*, whole or not at all; `LabError` when it can't be."""
     try:
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, record.model_dump_json(indent=1))
     except OSError as error:
         msg = f"cannot write {path}: {error.strerror or error}"

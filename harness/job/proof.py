@@ -18,6 +18,8 @@ BOOT_ID = "/proc/sys/kernel/random/boot_id"
 PINGS = 20
 BULK = 1 << 20
 """Bytes sent through the interface in each direction."""
+RECEIVE = "tee /dev/shm/bulk | sha256sum"
+SEND = "base64 -w0 /dev/shm/bulk; rm /dev/shm/bulk"
 _LOSS = re.compile(r"(\d+(?:\.\d+)?)% packet loss")
 
 
@@ -56,12 +58,10 @@ def prove_network(guest: GuestUnderTest) -> None:
     timeout = guest.stretched(timedelta(seconds=60))
     with guest.step.phase("bulk-in"):
         received = guest.ssh.run(
-            Command.shell("tee /dev/shm/bulk | sha256sum"), stdin=data, timeout=timeout
+            Command.script("receive-bulk", RECEIVE), stdin=data, timeout=timeout
         )
     with guest.step.phase("bulk-out"):
-        text = guest.ssh.run(
-            Command.shell("base64 -w0 /dev/shm/bulk; rm /dev/shm/bulk"), timeout=timeout
-        )
+        text = guest.ssh.run(Command.script("send-bulk", SEND), timeout=timeout)
     wrong = _difference(data, _decoded(text.stdout))
     digest_is_right = received.stdout.split()[:1] == [expected]
     if wrong or not digest_is_right:
@@ -95,10 +95,12 @@ def _ping(guest: GuestUnderTest, address: str) -> None:
 
 def _difference(sent: bytes, back: bytes) -> str:
     """How *back* differs from *sent*, in words; empty when it does not."""
+    if sent == back:
+        return ""
     if len(back) != len(sent):
         return f"{len(back)} bytes came back, of {len(sent)}"
     others = [at for at, (one, two) in enumerate(zip(sent, back, strict=True)) if one != two]
-    return f"{len(others)} bytes are others, the first at {others[0]}" if others else ""
+    return f"{len(others)} bytes are others, the first at {others[0]}"
 
 
 def _decoded(text: str) -> bytes:

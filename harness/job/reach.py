@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.errors import LabError
+from harness.errors import LabError, UsageError
 from harness.flight.model import HostSpec
 from harness.host.xenhost import XenHost
 from harness.progress import Progress
@@ -47,14 +47,22 @@ def reach_host(spec: HostSpec, progress: Progress) -> Reached:
 
 def ssh_endpoint(spec: HostSpec) -> SshEndpoint:
     """How to reach a host that is no testbox."""
+    if spec.sim:
+        msg = f"{spec.name} is a simulated host, which only xenflight's own tests can use"
+        raise UsageError(msg)
     if spec.ssh is None:
         msg = f"{spec.name} is neither a testbox nor a host with an SSH address"
         raise LabError(msg)
+    try:
+        key_file = Path(spec.ssh.key_file).expanduser()
+    except RuntimeError as error:  # "~somebody", who is unknown here
+        msg = f"the key_file {spec.ssh.key_file!r} of {spec.name}: there is no such user"
+        raise UsageError(msg) from error
     return SshEndpoint(
         name=spec.name,
         address=spec.ssh.address,
         port=spec.ssh.port,
         user=spec.ssh.user,
-        key_file=Path(spec.ssh.key_file).expanduser(),
+        key_file=key_file,
         host_key=spec.ssh.host_key,
     )

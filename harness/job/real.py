@@ -2,86 +2,235 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
-from harness.flight.axes import Virt
+from harness.errors import LabError, XenflightError
 from harness.flight.model import JobSpec
 from harness.flight.plan import Plan
-from harness.host.capabilities import Capabilities
+from harness.host.lease import SlotLease
 from harness.host.xenhost import XenHost
+from harness.job.admission import admit_job
+from harness.job.cares import HostCares
 from harness.job.flight import FlightRun
 from harness.job.guest import GuestUnderTest
-from harness.job.outcomes import image_for
-from harness.job.prepared import Prepared
+from harness.job.inventories import Inventories
+from harness.job.knowngood import note_known_good
+from harness.job.leaks import JobLedger
+from harness.job.outcomes import ImageOutcomes, image_for
+from harness.job.place import take_place
+from harness.job.prepared import Prepared, PreparedImage
+from harness.job.speed import as_fast_as
+from harness.job.ways import REAL, Ways
 from harness.progress import Progress
 from harness.results.layout import FlightDirectory
 from harness.results.recorder import FlightRecorder
 from harness.steps import StepRecord
+from harness.wait import SYSTEM_CLOCK
 
 
 class RealLab:
-    """A `harness.job.lab.Lab` of real hosts."""
+    """A `harness.job.lab.Lab` of real hosts, or of what *ways* lead to."""
 
-    def __init__(self) -> None:
+    def __init__(self, ways: Ways = REAL) -> None:
+        self._ways = ways
         self._run: FlightRun | None = None
 
     def flight(
         self, plan: Plan, directory: Path, recorder: FlightRecorder, progress: Progress
     ) -> FlightRun:
         """See `Lab.flight`."""
-        self._run = FlightRun(plan, directory, recorder, progress)
+        images = self._ways.images(plan, directory, recorder, progress)
+        self._run = FlightRun(
+            plan,
+            directory,
+            recorder,
+            progress,
+            reach=self._ways.reach,
+            images=images,
+            care=self._ways.care,
+        )
         return self._run
 
     def guests(self, plan: Plan, files: FlightDirectory) -> RealGuests:
         """See `Lab.guests`."""
-        return RealGuests(plan, files, self._run)
+        return RealGuests(plan, files, self._run, self._ways)
 
 
 class RealGuests:
-    """The guests of one process, and its one connection to the host.
+    """The guests of one process, and its one connection to each host.
 
-    In the controller that is the connection of *run*, which is not ours to close.
+    In the controller those are the connections of *run*, which are not ours to close.
     """
 
-    def __init__(self, plan: Plan, files: FlightDirectory, run: FlightRun | None = None) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        files: FlightDirectory,
+        run: FlightRun | None = None,
+        ways: Ways = REAL,
+    ) -> None:
         self._plan = plan
         self._files = files
         self._run = run
-        self._host: XenHost | None = None
+        self._ways = ways
+        self._hosts: dict[str, XenHost] = {}
+        self._inventories: dict[str, Inventories] = {}
+        """Of those hosts that the controller of this process has none of."""
+        self._used: dict[str, list[str]] = {}
+        """Where each job was, the last host last."""
+        self._images: dict[str, PreparedImage] = {}
+        """Of each job, on that host."""
+        self._known: set[tuple[str, str]] = set()
 
     def make(self, job: str, step: StepRecord) -> GuestUnderTest:
         """See `GuestMaker.make`."""
         prepared = Prepared.read(self._files.path)
-        image = image_for(job, prepared, self._files.path, step)
-        spec = next(spec for spec in self._plan.jobs if spec.name == job)
-        return GuestUnderTest(
-            spec=spec,
-            plan=self._plan,
-            host=as_fast_as(spec, self._connected(prepared), prepared.capabilities),
-            image=image,
-            secrets=prepared.secrets,
-            files=self._files.job(job),
-            capabilities=prepared.capabilities,
-        )
+        cares = HostCares(self._files.path, prepared)
+        images = image_for(job, prepared, self._files.path, step)
+        spec = self._spec(job)
+        places = cares.well(job, self._places(job, images), step)
+        since = SYSTEM_CLOCK.time_of_day()
+        now = self._soon_fit(job, images, prepared, cares)
+        host, lease, ledger = self._admitted(spec, images, places, prepared, cares, step, now)
+        self._used[job].append(host.name)
+        image = self._images[job] = images[host.name]
+
+        def again() -> XenHost:
+            return self._connect(host.name, prepared)
+
+        try:
+            return GuestUnderTest(
+                spec=spec,
+                plan=self._plan,
+                host=host,
+                again=again,
+                lease=lease,
+                ledger=ledger,
+                image=image,
+                secrets=prepared.secrets,
+                files=self._files.job(job),
+                capabilities=prepared.hosts[host.name].capabilities,
+                rescue=cares.rescue(job, host.name, since, again),
+                record=self._ways.record,
+            )
+        except BaseException:
+            lease.release()
+            raise
+
+    def over(self, job: str, *, passed: bool, fault: str = "") -> None:
+        """See `GuestMaker.over`."""
+        # What it says of the host is for later jobs; this one has its status.
+        with suppress(XenflightError):
+            prepared, name = Prepared.read(self._files.path), self._used[job][-1]
+            image = self._images[job]
+            if fault:
+                HostCares(self._files.path, prepared).suspect(job, name, fault)
+            elif passed and (name, image.golden) not in self._known:
+                self._known.add((name, image.golden))
+                note_known_good(self._connected(name, prepared), self._spec(job), image)
 
     def close(self) -> None:
         """See `GuestMaker.close`."""
-        if self._host:
-            self._host.close()
-            self._host = None
+        for inventories in self._inventories.values():
+            inventories.close()
+        for host in self._hosts.values():
+            host.close()
+        self._hosts = {}
 
-    def _connected(self, prepared: Prepared) -> XenHost:
-        shared = self._run.host if self._run else None
+    def _spec(self, job: str) -> JobSpec:
+        return next(spec for spec in self._plan.jobs if spec.name == job)
+
+    def _places(self, job: str, images: dict[str, PreparedImage]) -> list[str]:
+        """One that is tried again is tried elsewhere, if there is an elsewhere."""
+        used = self._used.setdefault(job, [])
+        return [name for name in images if name not in used] or list(images)
+
+    def _soon_fit(
+        self, job: str, images: dict[str, PreparedImage], prepared: Prepared, cares: HostCares
+    ) -> Callable[[], list[str]] | None:
+        """Tells where *job* may begin by then, if other hosts are still to get its image.
+
+        Those are added to *images*. None where all have it.
+        """
+        fits, name = prepared.hosts_for(job), prepared.image_of(job)
+        outcomes = ImageOutcomes(self._files.path)
+        if all(host in images for host in fits):
+            return None
+
+        def now() -> list[str]:
+            images.update(outcomes.ready(name, fits))
+            return cares.fit(self._places(job, images))
+
+        return now
+
+    def _admitted(
+        self,
+        spec: JobSpec,
+        images: dict[str, PreparedImage],
+        places: list[str],
+        prepared: Prepared,
+        cares: HostCares,
+        step: StepRecord,
+        now: Callable[[], list[str]] | None,
+    ) -> tuple[XenHost, SlotLease, JobLedger]:
+        """A slot on one of *places*, all that the guest takes there, and what was there before."""
+
+        def connect(name: str) -> XenHost:
+            try:
+                capabilities = prepared.hosts[name].capabilities
+                return as_fast_as(spec, self._connected(name, prepared), capabilities)
+            except LabError as error:
+                cares.suspect(spec.name, name, str(error))
+                raise
+
+        # Last of all: a slot is not for waiting in, but for what its guest takes.
+        began = step.clock.monotonic()
+        try:
+            host, lease = take_place(spec, self._plan, places, connect, self._files.path, step, now)
+        except LabError as error:
+            for name in places:
+                cares.suspect(spec.name, name, str(error))
+            raise
+        try:
+            ledger = self._open_ledger(spec, host, prepared)
+            spent = timedelta(seconds=step.clock.monotonic() - began)
+            # Slot and memory are had within one and the same time: both are room on the host.
+            left = self._plan.host_named(host.name).slot_timeout - spent
+            golden = images[host.name].golden
+            admit_job(spec, self._plan, host, lease, golden, self._files.path, step, left)
+        except BaseException as error:
+            lease.release()
+            if isinstance(error, LabError):
+                cares.suspect(spec.name, host.name, str(error))
+            raise
+        return host, lease, ledger
+
+    def _open_ledger(self, spec: JobSpec, host: XenHost, prepared: Prepared) -> JobLedger:
+        name = host.name
+        if self._run:
+            inventories = self._run.inventories(name)
+        else:
+            inventories = self._inventories.setdefault(name, Inventories())
+        return JobLedger.open(
+            inventories,
+            host,
+            lambda: self._connect(name, prepared),
+            flight=self._plan.flight_id,
+            job=spec.name,
+            jobs=[one.name for one in self._plan.jobs],
+        )
+
+    def _connected(self, name: str, prepared: Prepared) -> XenHost:
+        shared = self._run.host(name) if self._run else None
         if shared and shared.runner.alive:
             return shared
-        if self._host is None or not self._host.runner.alive:
-            self._host = XenHost.connect(self._plan.host, prepared.endpoint)
-        return self._host
-
-
-def as_fast_as(spec: JobSpec, host: XenHost, capabilities: Capabilities) -> XenHost:
-    """*host* with the patience that the guest of *spec* needs on it."""
-    if spec.virt is Virt.PV or capabilities.hvm_slowdown == 1:
+        host = self._hosts.get(name)
+        if host is None or not host.runner.alive:
+            host = self._hosts[name] = self._connect(name, prepared)
         return host
-    return replace(host, timeout_factor=host.timeout_factor * capabilities.hvm_slowdown)
+
+    def _connect(self, name: str, prepared: Prepared) -> XenHost:
+        return self._ways.connect(self._plan.host_named(name), prepared.endpoint(name))

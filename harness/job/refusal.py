@@ -34,7 +34,11 @@ SIGNS: tuple[Sign, ...] = (
         "failed - consult logfile /var/log/xen/bootloader.3.log",
     ),
     Sign(
-        pattern=re.compile(r"xc_dom_(?:parse_image|find_loader|boot_\w+) failed|panic: xc_dom_"),
+        # Not xc_dom_boot_mem_init: that is where the host has no memory for the domain.
+        pattern=re.compile(
+            r"xc_dom_(?:parse_image|find_loader|boot_(?!mem_init)\w+) failed"
+            r"|panic: (?:\S+ )?xc_dom_(?!boot_mem_init)"
+        ),
         phase="create",
         failure_class="kernel-not-loadable",
         means="Xen's domain builder cannot load its kernel",

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cache import cache_root
-from harness.console.secret import Secret
 from harness.errors import LabError
 from harness.guest.identity import make_password
 from harness.remote.keys import load_public, make_keypair
 from harness.results.layout import safe_name
+from harness.secret import Secret
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ def remove_guest(host: XenHost, name: str, domain: Domain | None, volumes: Seque
         if domain:
             bounds = Bounds().scaled(max(1.0, host.timeout_factor))
             problems += domain.teardown(graceful=False, bounds=bounds).errors
+        else:
+            host.xl.forget(name)
     except LabError as error:
         problems.append(error)
     for volume in volumes:

@@ -6,7 +6,7 @@ Anything heavier is imported only once there is.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -16,6 +16,9 @@ from harness.plugin.naming import suite_of
 from harness.plugin.options import add_options, plan_of
 from harness.plugin.state import REPORTS, STATE, FlightState, is_worker, state_of
 from harness.status import EXIT_CODES, EXIT_USAGE, Status
+
+if TYPE_CHECKING:
+    from harness.plugin.steps import FlightSteps
 
 MARKERS = ("ends_guest: a step after which there is no guest; skipped with --keep always",)
 NO_FLIGHT = "the suites need a flight, such as: pytest suites --flight flights/smoke.yaml"
@@ -40,9 +43,14 @@ def pytest_configure(config: pytest.Config) -> None:
     if state is None:
         return
     config.stash[STATE] = state
+    from harness.plugin.masking import Masking
     from harness.plugin.steps import FlightSteps
 
-    config.pluginmanager.register(FlightSteps(config, state), FlightSteps.NAME)
+    steps = FlightSteps(config, state)
+    if state.plan.simulated:
+        _require_lab(steps)
+    config.pluginmanager.register(Masking(), Masking.NAME)
+    config.pluginmanager.register(steps, FlightSteps.NAME)
     if config.option.collectonly:
         return
     # Each worker writes its own; xdist hands down only what stands on the command line.
@@ -50,10 +58,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.allure_report_dir = str(state.files.allure)
     if is_worker(config):
         return
+    from harness.plugin.keeping import Keeping
     from harness.plugin.session import FlightSession
 
+    try:
+        keeping = Keeping(config, state)
+    except UsageError as error:
+        pytest.exit(str(error), returncode=EXIT_USAGE)
     _make_directory(state.files.path)
-    config.pluginmanager.register(FlightSession(config, state), FlightSession.NAME)
+    config.pluginmanager.register(FlightSession(config, state, keeping), FlightSession.NAME)
     if config.pluginmanager.has_plugin("xdist"):
         from harness.plugin.workers import FlightWorkers
 
@@ -72,6 +85,14 @@ def _own_state(config: pytest.Config) -> FlightState | None:
 
     files = FlightDirectory.of(config.invocation_params.dir / REPORTS, plan.flight_id)
     return FlightState(plan=plan, files=files)
+
+
+def _require_lab(steps: FlightSteps) -> None:
+    """A plan for a simulated host is refused before anything is done, where nobody asked for it."""
+    try:
+        _ = steps.lab
+    except UsageError as error:
+        pytest.exit(str(error), returncode=EXIT_USAGE)
 
 
 def _make_directory(path: Path) -> None:
@@ -102,7 +123,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """``-n auto``: as many workers as the host has slots; the controller's cores say nothing.
+    """``-n auto``: as many workers as the hosts have slots; the controller's cores say nothing.
 
     Asked before `pytest_configure`, which is the place to complain about the plan.
     """
@@ -110,7 +131,9 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
         plan = plan_of(config)
     except UsageError:
         return 1
-    return min(plan.host.slots, len(plan.jobs)) if plan else None
+    if plan and plan.simulated:
+        return 0  # its hosts are in the memory of one process
+    return min(plan.slots, len(plan.jobs)) if plan else None
 
 
 @pytest.hookimpl(tryfirst=True)

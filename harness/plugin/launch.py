@@ -17,8 +17,11 @@ from harness.plugin.view import LiveTerminal
 from harness.status import EXIT_BUG, EXIT_CODES, EXIT_USAGE, Status
 
 
-def run_flight(plan: Plan, *, workers: int) -> int:
-    """Run *plan* with that many jobs at once; the process's exit code (harness/status.py)."""
+def run_flight(plan: Plan, *, workers: int, keeping: Sequence[str] = ()) -> int:
+    """Run *plan* with that many jobs at once; the process's exit code (harness/status.py).
+
+    *keeping*: options of the plugin that say how history keeps the flight.
+    """
     # pytest's capture takes descriptor 1 away while tests run; the live view needs the real one.
     with (
         tempfile.TemporaryDirectory(prefix="xenflight-") as directory,
@@ -27,7 +30,8 @@ def run_flight(plan: Plan, *, workers: int) -> int:
         file = Path(directory) / "plan.json"
         file.write_text(to_json(plan), encoding="utf-8")
         face = Face(Console(file=terminal, highlight=False))
-        returned = pytest.main(arguments(plan, file, workers), plugins=[plugin, face])
+        words = [*arguments(plan, file, workers), *keeping]
+        returned = pytest.main(words, plugins=[plugin, face])
         return face.exit_code(returned)
 
 

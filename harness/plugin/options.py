@@ -26,7 +26,13 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="GLOB",
         help="only the jobs whose names match; may be repeated, or a list with commas",
     )
-    group.addoption("--host", metavar="NAME", help="a host of hosts.yaml to run on")
+    group.addoption(
+        "--host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a host of hosts.yaml to run on; may be repeated, or a list with commas",
+    )
     group.addoption(
         "--keep",
         default="never",
@@ -34,10 +40,41 @@ def add_options(parser: pytest.Parser) -> None:
         help="leave guests behind: never (default), on-failure or always",
     )
     group.addoption(
+        "--keep-for",
+        metavar="TIME",
+        help="how long, such as 4h or 1h30m; after that any flight on the host may remove them",
+    )
+    group.addoption(
         "--timeout-factor",
         type=float,
         metavar="F",
         help="stretch all timeouts by this instead of the host's own factor",
+    )
+    group.addoption(
+        "--dump-core",
+        action="store_true",
+        help="with the evidence of a failure, keep the guest's memory too (it holds secrets)",
+    )
+    group.addoption(
+        "--branch", metavar="NAME", help="what it is compared with; the flight's name if not given"
+    )
+    group.addoption(
+        "--blessing", metavar="WORD", help="how far it is trusted: real, adhoc (default), play"
+    )
+    group.addoption(
+        "--store",
+        metavar="STORE",
+        help="where its results go beside its directory: a file, postgresql://..., or none",
+    )
+    group.addoption(
+        "--no-retry",
+        action="store_true",
+        help="do not try jobs once more that were broken by the lab",
+    )
+    group.addoption(
+        "--no-power-cycle",
+        action="store_true",
+        help="leave a host that does not answer as it is, whatever hosts.yaml says",
     )
     group.addoption("--plan", metavar="FILE", help="run a plan made by `xenflight plan --json`")
 
@@ -66,7 +103,7 @@ def _plan(config: pytest.Config) -> Plan | None:
     if not flight:
         return None
     from harness.flight.axes import Keep, choose
-    from harness.flight.build import build_plan
+    from harness.flight.build import build_plan, keep_time
 
     try:
         keep = choose(Keep, config.getoption("--keep"))
@@ -76,7 +113,11 @@ def _plan(config: pytest.Config) -> Plan | None:
     return build_plan(
         flight,
         only=config.getoption("--only"),
-        host=config.getoption("--host"),
+        hosts=config.getoption("--host"),
         keep=keep,
+        keep_for=keep_time(config.getoption("--keep-for")),
         timeout_factor=config.getoption("--timeout-factor"),
+        dump_core=config.getoption("--dump-core"),
+        retry=not config.getoption("--no-retry"),
+        power_cycle=not config.getoption("--no-power-cycle"),
     )

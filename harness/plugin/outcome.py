@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from _pytest.outcomes import Skipped
 
-from harness.errors import GuestFailure, XenflightError
+from harness.errors import GuestFailure, HostOverloaded, XenflightError
 from harness.results.model import StepResult
 from harness.status import Status, worst
 from harness.steps import StepRecord
@@ -16,6 +16,8 @@ PROPERTY = "xenflight-step"
 """Carries a `StepResult` as JSON in a report's user properties, from worker to controller."""
 JOB_PROPERTY = "xenflight-job"
 """Carries what is known of a job once it is over."""
+CHECKS_PROPERTY = "xenflight-leak-checks"
+"""Carries `LeakChecks`, of whatever jobs: they are done some time after their jobs."""
 TEARDOWN = "teardown"
 
 
@@ -78,6 +80,8 @@ def judge(error: BaseException) -> tuple[Status, str]:
 
 def take_details(record: StepRecord, error: BaseException) -> None:
     """Copy what a failure knows about itself into the step's record."""
+    if isinstance(error, HostOverloaded):
+        error = error.failure
     if isinstance(error, GuestFailure):
         record.failure_class = error.failure_class
         record.failed_phase = error.phase

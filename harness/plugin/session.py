@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,25 @@ from harness.errors import LabError, XenflightError
 from harness.flight.plan import to_json
 from harness.job.lab import FlightKeeper
 from harness.job.prepared import JobFacts
-from harness.plugin.guests import LastWords
+from harness.plugin.guests import LastWords, LeakChecks
 from harness.plugin.header import flight_header
-from harness.plugin.outcome import JOB_PROPERTY, PROPERTY, why_blocked
+from harness.plugin.keeping import Keeping
+from harness.plugin.outcome import CHECKS_PROPERTY, JOB_PROPERTY, PROPERTY, why_blocked
 from harness.plugin.signals import terminate_like_interrupt
 from harness.plugin.state import FlightState
 from harness.plugin.steps import LAST_WORDS, FlightSteps, planned_steps
 from harness.plugin.view import PlainPytest, View
+from harness.plugin.waiting import WaitingJobs
+from harness.report.allure import write_leak_checks
 from harness.report.junit import write_junit
 from harness.report.summary import summary_text
 from harness.results.model import StepResult
 from harness.results.recorder import FlightRecorder
 from harness.results.rules import HARMLESS
 from harness.status import EXIT_BUG, EXIT_CODES, EXIT_NOTHING_RAN, EXIT_USAGE, Status
+from harness.steps import LEAK_CHECK
 
+LOST_CHECK = "not told: the process that looked for leaks is gone"
 CRASHED = "???"
 """What xdist calls the phase in which a worker died."""
 
@@ -37,14 +42,18 @@ class FlightSession:
 
     NAME = "xenflight-session"
 
-    def __init__(self, config: pytest.Config, state: FlightState) -> None:
+    def __init__(self, config: pytest.Config, state: FlightState, keeping: Keeping) -> None:
         self._config = config
         self._state = state
+        self._keeping = keeping
         self._steps: dict[str, list[str]] = {}
         self._recorder: FlightRecorder | None = None
         self._view: View = PlainPytest(config)
         self._keeper: FlightKeeper | None = None
-        self._waiting: set[str] = set()
+        self._waiting: WaitingJobs | None = None
+        self._over: set[str] = set()
+        self._unchecked: set[str] = set()
+        """Jobs whose leak check is still to come."""
         self._interrupts = 0
         self._uncollected = False
         self._bug = ""
@@ -79,17 +88,23 @@ class FlightSession:
         self._steps = steps
         plan, files = self._state.plan, self._state.files
         with _or_end():
-            self._recorder = FlightRecorder(files.path, flight_header(self._state, steps))
+            header = flight_header(self._state, steps)
+            self._recorder = FlightRecorder(files.path, header, sink=self._keeping.sink())
+            self._keeping.write_beside()
             files.plan.write_text(to_json(plan), encoding="utf-8")
         view = self._config.hook.pytest_xenflight_view(config=self._config, steps=steps)
         self._view = view or self._view
         self._view.note(f"flight {plan.flight_id}")
         lab = FlightSteps.of(self._config).lab
         self._keeper = lab.flight(plan, files.path, self._recorder, self._working)
+        self._waiting = WaitingJobs(self._view.step_phase, self._keeper.awaits)
+        self._waiting.watch()
         try:
             self._keeper.prepare()
         except XenflightError as error:
             self._recorder.problem(str(error))
+        self._unchecked = {job for job, testids in steps.items() if testids}
+        self._unchecked -= set(self._state.skips)
         self._skip_jobs(self._recorder)
 
     def _skip_jobs(self, recorder: FlightRecorder) -> None:
@@ -113,17 +128,8 @@ class FlightSession:
     def _working(self, text: str, fraction: float | None = None) -> None:
         """Said by the keeper, in any of its threads; jobs may have got what they waited for."""
         self._view.working(text, fraction)
-        for job in list(self._waiting):
-            self._show_waiting(job)
-
-    def _show_waiting(self, job: str) -> None:
-        if self._keeper and self._keeper.awaits_image(job):
-            if job not in self._waiting:
-                self._waiting.add(job)
-                self._view.step_phase(job, "waiting for its image")
-        elif job in self._waiting:
-            self._waiting.discard(job)
-            self._view.step_phase(job, "")
+        if self._waiting:
+            self._waiting.look()
 
     # -- while it runs -----------------------------------------------------------------
 
@@ -134,22 +140,32 @@ class FlightSession:
             with _or_end():
                 self._recorder.step_started(*found)
             self._view.step_started(*found)
-            self._show_waiting(found[0])
+            if self._waiting:
+                self._waiting.begin(found[0])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """A step ended, here or on a worker."""
         found = self._state.step_of(report.nodeid)
-        if not found or not self._recorder or found[0] in self._state.skips:
+        if not found or not self._recorder:
             return
-        job, testid = found
-        properties = dict(report.user_properties)
+        properties = {name: str(value) for name, value in report.user_properties}
         with _or_end():
-            if report.when == CRASHED:
-                self._worker_died(job, testid, str(report.longrepr))
-            if PROPERTY in properties:
-                self._step_ended(job, StepResult.model_validate_json(str(properties[PROPERTY])))
-            if JOB_PROPERTY in properties:
-                self._job_ended(job, JobFacts.model_validate_json(str(properties[JOB_PROPERTY])))
+            runs = found[0] not in self._state.skips
+            if runs:
+                self._told_of(*found, report, properties)
+            if CHECKS_PROPERTY in properties:
+                self._leaks_checked(LeakChecks.model_validate_json(properties[CHECKS_PROPERTY]))
+            # Last: it may be where the next attempt of the job begins.
+            if runs and JOB_PROPERTY in properties:
+                self._job_ended(found[0], JobFacts.model_validate_json(properties[JOB_PROPERTY]))
+
+    def _told_of(
+        self, job: str, testid: str, report: pytest.TestReport, properties: Mapping[str, str]
+    ) -> None:
+        if report.when == CRASHED:
+            self._worker_died(job, testid, str(report.longrepr))
+        if PROPERTY in properties:
+            self._step_ended(job, StepResult.model_validate_json(properties[PROPERTY]))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:  # noqa: ANN401
@@ -160,8 +176,12 @@ class FlightSession:
 
     def _step_ended(self, job: str, step: StepResult) -> None:
         assert self._recorder
+        if self._waiting:
+            self._waiting.end(job)
         if step.testid in self._steps[job] and step.status not in HARMLESS:
             self._state.culprits.setdefault(job, step)
+        if step.testid == LEAK_CHECK:
+            self._unchecked.discard(job)
         self._recorder.step_finished(job, step)
         self._view.step_finished(job, step)
 
@@ -178,12 +198,38 @@ class FlightSession:
 
     def _job_ended(self, job: str, facts: JobFacts) -> None:
         assert self._recorder
-        self._recorder.job_ended(job, kept=facts.kept, waits=facts.waits, runvars=facts.runvars)
+        self._over.add(job)
+        self._recorder.job_ended(
+            job,
+            host=facts.host or None,
+            kept=facts.kept,
+            waits=facts.waits,
+            runvars=facts.runvars,
+            evidence=facts.evidence,
+        )
         if facts.kept and self._keeper:
             self._view.note(self._keeper.how_to_reach(job, facts))
+        if facts.again:
+            why = self._state.culprits.pop(job, None)
+            self._over.discard(job)
+            self._unchecked.add(job)
+            self._recorder.job_retried(job)
+            self._view.note(f"{job} is tried once more; broken: {why.reason if why else '?'}")
+
+    def _leaks_checked(self, checks: LeakChecks) -> None:
+        """Checks of jobs that were over some time ago, or just now."""
+        for job, step in checks.steps.items():
+            if job in self._unchecked:
+                self._step_ended(job, step)
+
+    def _tell_lost_checks(self) -> None:
+        """Of jobs that were over when the process died that had still to tell of them."""
+        lost = StepResult(testid=LEAK_CHECK, status=Status.BROKEN, reason=LOST_CHECK)
+        self._leaks_checked(LeakChecks(steps=dict.fromkeys(sorted(self._over), lost)))
 
     def _take(self, words: LastWords) -> None:
         assert self._recorder
+        self._leaks_checked(words)
         for job, facts in words.facts.items():
             self._job_ended(job, facts)
         for problem in words.problems:
@@ -226,19 +272,28 @@ class FlightSession:
         return EXIT_NOTHING_RAN if status == pytest.ExitCode.NO_TESTS_COLLECTED else status
 
     def _finish(self, recorder: FlightRecorder) -> int:
+        if self._waiting:
+            self._waiting.stop()
         try:
             try:
                 self._take(FlightSteps.of(self._config).last_words)
+                if not self._interrupts:
+                    self._tell_lost_checks()
             finally:
                 self._clean_up(recorder)
             if self._bug:
                 recorder.problem(f"the harness broke down: {self._bug}")
             flight = recorder.finish(Status.ABORTED if self._interrupts else None)
             write_junit(flight, self._state.files.junit)
+            if allure := getattr(self._config.option, "allure_report_dir", None):
+                write_leak_checks(flight, Path(allure))
         except (XenflightError, OSError) as error:
             # Results can't be written, which is what all else would be told by.
             self._view.note(f"broken: {error}")
             return EXIT_CODES[Status.BROKEN]
+        finally:
+            for note in self._keeping.close():
+                self._view.note(note)
         self._view.finish(flight, self._shown_directory())
         return EXIT_BUG if self._bug else EXIT_CODES[flight.status]
 
@@ -256,8 +311,9 @@ class FlightSession:
                     return
                 except KeyboardInterrupt:
                     self._interrupts += 1
-            host = self._state.plan.host.name
-            todo = f"the next flight on {host} does it, or `xenflight reap --host {host}`"
+            names = [host.name for host in self._state.plan.hosts]
+            reaps = " and ".join(f"`xenflight reap --host {name}`" for name in names)
+            todo = f"the next flight on {' and '.join(names)} does it, or {reaps}"
             recorder.problem(f"not cleaned up: {todo}")
         finally:
             self._keeper.close()

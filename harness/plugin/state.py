@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -57,6 +58,25 @@ STATE: pytest.StashKey[FlightState] = pytest.StashKey()
 def state_of(config: pytest.Config) -> FlightState | None:
     """The flight of this session; None when pytest runs something else."""
     return config.stash.get(STATE, None)
+
+
+@contextmanager
+def at_item(config: pytest.Config, item: pytest.Item) -> Iterator[None]:
+    """Tell xdist that this worker is at *item*, which it did not give out just now.
+
+    It sends the item's number along with every report, and asserts that they belong together
+    (``xdist/remote.py``, `WorkerInteractor.pytest_runtest_logreport`).
+    """
+    plugins = config.pluginmanager.get_plugins() if is_worker(config) else ()
+    interactors = [plugin for plugin in plugins if hasattr(plugin, "item_index")]
+    before = [plugin.item_index for plugin in interactors]
+    try:
+        for plugin in interactors:
+            plugin.item_index = item.session.items.index(item)
+        yield
+    finally:
+        for plugin, index in zip(interactors, before, strict=True):
+            plugin.item_index = index
 
 
 def is_worker(config: pytest.Config) -> bool:

@@ -7,24 +7,31 @@ from typing import Self
 
 import pytest
 
-from harness.errors import XenflightError
+from harness.errors import UsageError, XenflightError
 from harness.flight.axes import Keep
 from harness.job.lab import Lab
+from harness.job.prepared import JobFacts
 from harness.plugin.guests import Guests, LastWords
 from harness.plugin.naming import suite_of
 from harness.plugin.outcome import (
+    CHECKS_PROPERTY,
     JOB_PROPERTY,
     PROPERTY,
     TEARDOWN,
     BlockedStep,
     step_result,
 )
-from harness.plugin.state import FlightState, is_worker
+from harness.plugin.retry import Retries
+from harness.plugin.state import FlightState, at_item, is_worker
 from harness.results.rules import HARMLESS
-from harness.steps import StepRecord
+from harness.secret import mask
+from harness.status import Status
+from harness.steps import LEAK_CHECK, StepRecord
 
 RECORD: pytest.StashKey[StepRecord] = pytest.StashKey()
 LAST_OF_JOB: pytest.StashKey[bool] = pytest.StashKey()
+SIMULATED = "harness.plugin.simulated"
+"""The plugin that brings simulated hosts; nothing loads it by itself."""
 LAST_WORDS = "xenflight_last_words"
 """Under this name a worker's `LastWords` come to the controller."""
 
@@ -39,6 +46,8 @@ class FlightSteps:
         self._state = state
         self._guests: Guests | None = None
         self._lab: Lab | None = None
+        self._retries = Retries(state.plan, state.files.path)
+        self._again: list[str] = []
         self.last_words = LastWords()
 
     @classmethod
@@ -50,10 +59,13 @@ class FlightSteps:
 
     @property
     def lab(self) -> Lab:
-        """Where the guests live."""
+        """Where the guests live; `UsageError` for a simulated host where none is wanted."""
         if self._lab is None:
             self._lab = self._config.hook.pytest_xenflight_lab(config=self._config)
         if self._lab is None:
+            if self._state.plan.simulated:
+                msg = f"{self._state.plan.hosts[0].name} is a simulated host"
+                raise UsageError(msg, hint="only xenflight's own tests use such: -p " + SIMULATED)
             from harness.job.real import RealLab
 
             self._lab = RealLab()
@@ -90,6 +102,26 @@ class FlightSteps:
 
     # -- running -----------------------------------------------------------------------
 
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        """After the last step of a job that is to be tried again, all of its steps once more.
+
+        As if they stood behind it: so a worker of xdist is still at work on its last step.
+        """
+        result = yield
+        while self._again:
+            job = self._again.pop()
+            self._state.culprits.pop(job, None)
+            self.guests.forget(job)
+            steps = [one for one in item.session.items if self._job_of(one) == job]
+            for step, then in zip(steps, [*steps[1:], nextitem], strict=True):
+                step.stash[LAST_OF_JOB] = False
+                with at_item(item.config, step):
+                    item.config.hook.pytest_runtest_protocol(item=step, nextitem=then)
+        return result
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """A step whose job cannot run, or has failed already, ends before a fixture is touched."""
@@ -119,11 +151,17 @@ class FlightSteps:
         """After the last step of a job, tear its guest down: here, where failing can be reported.
 
         A fixture of a wider scope would be torn down in the set-up of the next job's first step.
+        Before that, of a step that did not pass, evidence: the step is over and has been told of.
         """
+        here = self._state.step_of(item.nodeid)
         try:
-            return (yield)
+            try:
+                if here and (culprit := self._state.culprits.get(here[0])):
+                    self.guests.capture(here[0], culprit)
+            finally:
+                result = yield
+            return result
         finally:
-            here = self._state.step_of(item.nodeid)
             then = self._state.step_of(nextitem.nodeid) if nextitem else None
             if here and (then is None or then[0] != here[0]):
                 item.stash[LAST_OF_JOB] = True
@@ -144,8 +182,11 @@ class FlightSteps:
             result = step_result(record, call)
             if result.status not in HARMLESS:
                 self._state.culprits.setdefault(record.job, result)
-            report.user_properties.append((PROPERTY, result.model_dump_json()))
+            if result.status is Status.BROKEN and call.excinfo:
+                self.guests.blame(record.job, call.excinfo.value)
+            report.user_properties.append((PROPERTY, mask(result.model_dump_json())))
             _shorten(report, call)
+        self._report_checks(report)
         return report
 
     def _report_teardown(
@@ -155,11 +196,36 @@ class FlightSteps:
         job = item.stash[RECORD].job
         if call.excinfo is not None:
             own = step_result(StepRecord(job=job, testid=TEARDOWN), call)
-            report.user_properties.append((PROPERTY, own.model_dump_json()))
+            report.user_properties.append((PROPERTY, mask(own.model_dump_json())))
             _shorten(report, call)
         if item.stash.get(LAST_OF_JOB, False):
-            facts = self.guests.facts(job)
-            report.user_properties.append((JOB_PROPERTY, facts.model_dump_json()))
+            facts = self._with_retry(item, self.guests.facts(job), job)
+            report.user_properties.append((JOB_PROPERTY, mask(facts.model_dump_json())))
+
+    def _with_retry(self, item: pytest.Item, facts: JobFacts, job: str) -> JobFacts:
+        """*facts*, and whether *job* is tried again; then its files are out of the way."""
+        if item.session.shouldstop or item.session.shouldfail:
+            return facts
+        if not self._retries.due(job, self._state.culprits.get(job), facts):
+            return facts
+        try:
+            self._state.files.job(job).put_by()
+        except OSError:
+            return facts
+        # What that attempt left is told with it.
+        self.guests.await_check(job)
+        self._again.append(job)
+        return facts.model_copy(update={"again": True})
+
+    def _job_of(self, item: pytest.Item) -> str | None:
+        found = self._state.step_of(item.nodeid)
+        return found[0] if found else None
+
+    def _report_checks(self, report: pytest.TestReport) -> None:
+        """Leak checks of jobs that are over are told with whatever step is being told of."""
+        checked = self._guests.checked() if self._guests else None
+        if checked and checked.steps:
+            report.user_properties.append((CHECKS_PROPERTY, mask(checked.model_dump_json())))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
@@ -173,12 +239,15 @@ class FlightSteps:
 
 
 def planned_steps(state: FlightState, nodeids: Sequence[str]) -> dict[str, list[str]]:
-    """For each job of the flight, in order, the testids that were collected for it."""
+    """For each job of the flight, in order, the testids that were collected for it.
+
+    Every job that has any ends with its leak check, which pytest knows nothing of.
+    """
     steps: dict[str, list[str]] = {job.name: [] for job in state.plan.jobs}
     for nodeid in nodeids:
         if found := state.step_of(nodeid):
             steps[found[0]].append(found[1])
-    return steps
+    return {job: [*testids, LEAK_CHECK] if testids else [] for job, testids in steps.items()}
 
 
 def _shorten(report: pytest.TestReport, call: pytest.CallInfo[None]) -> None:

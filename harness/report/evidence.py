@@ -21,7 +21,7 @@ _TAIL_BYTES = 16 * 1024
 def clean(text: str) -> str:
     """*text* without terminal escapes and with every other unsafe character made visible."""
     lines = console_text.clean(text).split("\n")
-    return "\n".join("".join(map(_visible, line.expandtabs())).rstrip() for line in lines)
+    return "\n".join(visible(line.expandtabs()).rstrip() for line in lines)
 
 
 def one_line(text: str) -> str:
@@ -49,6 +49,11 @@ def tail_of(file: Path) -> str:
             return log.read().decode("utf-8", "replace")
     except OSError:
         return ""
+
+
+def visible(text: str) -> str:
+    """*text*, without line feeds, with each character that could act on its reader replaced."""
+    return text if text.isprintable() else "".join(map(_visible, text))
 
 
 def _visible(char: str) -> str:

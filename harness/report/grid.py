@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from harness.dists.table import TABLE
 from harness.flight.axes import Boot, Virt
-from harness.results.model import FlightResult, JobResult
+from harness.report.words import SIMULATED
+from harness.results.model import FlightResult, HostFacts, JobResult
 from harness.status import Status
 from harness.units import human_seconds
 
@@ -80,12 +81,14 @@ class _Notes:
 
 
 def _host_line(flight: FlightResult) -> list[str]:
-    host = flight.host
-    if host is None:
-        return []
-    parts = [f"Xen {host.xen_version}", host.dom0_release, f"dom0 Linux {host.dom0_kernel}"]
+    return [_host(host) for host in flight.hosts]
+
+
+def _host(host: HostFacts) -> str:
+    parts: list[str | None] = [SIMULATED] if host.simulated else []
+    parts += [f"Xen {host.xen_version}", host.dom0_release, f"dom0 Linux {host.dom0_kernel}"]
     parts += [f"emulated ({host.accel})"] if host.accel == "tcg" else []
-    return [f"Host: {', '.join(part for part in parts if part)}."]
+    return f"Host: {', '.join(part for part in parts if part)}."
 
 
 def _grid(jobs: Sequence[JobResult], shares: Mapping[str, str], notes: _Notes) -> list[str]:

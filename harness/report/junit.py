@@ -13,8 +13,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from harness.report.evidence import clean, one_line
-from harness.results.model import FlightResult, JobResult, StepResult
+from harness.report.words import SIMULATED
+from harness.results.model import FlightResult, HostFacts, JobResult, StepResult
 from harness.results.recorder import write_atomically
+from harness.results.rules import FLIGHT, LAB_PROBLEMS, host_of
 from harness.status import Status
 
 ELEMENTS = {
@@ -25,7 +27,6 @@ ELEMENTS = {
     Status.STARVED: "skipped",
     Status.SKIP: "skipped",
 }
-PROBLEMS = "lab problems"
 
 
 def write_junit(result: FlightResult, path: Path) -> None:
@@ -35,11 +36,14 @@ def write_junit(result: FlightResult, path: Path) -> None:
 
 def junit_xml(result: FlightResult) -> str:
     """The document as text."""
-    root = ElementTree.Element("testsuites", name=result.flight, time=f"{result.duration:.3f}")
+    name = f"{result.flight} ({SIMULATED})" if result.simulated else result.flight
+    root = ElementTree.Element("testsuites", name=name, time=f"{result.duration:.3f}")
     for job in result.jobs:
         root.append(_job(result, job))
     if result.problems:
         root.append(_problems(result))
+    if result.leak_check:
+        root.append(_flight(result, result.leak_check))
     for name in ("tests", "failures", "errors", "skipped"):
         root.set(name, str(sum(int(suite.get(name, "0")) for suite in root)))
     ElementTree.indent(root)
@@ -48,19 +52,31 @@ def junit_xml(result: FlightResult) -> str:
 
 
 def _job(result: FlightResult, job: JobResult) -> ElementTree.Element:
-    cases = [_case(result, job, step) for step in job.steps]
+    cases = [_case(f"{result.flight}.{job.name}", step) for step in job.steps]
     about = {"dist": job.dist, "arch": job.arch, "virt": job.virt, "boot": job.boot}
-    return _suite(result, job.name, cases, job.started or result.started, job.duration, about)
+    for number, attempt in enumerate(job.attempts, start=1):
+        where = f" on {attempt.host}" if attempt.host else ""
+        about[f"attempt.{number}"] = f"{attempt.status}{where}: {attempt.reason or ''}"
+    host = host_of(result.hosts, job)
+    started = job.started or result.started
+    return _suite(result, job.name, cases, started, job.duration, host, about)
 
 
 def _problems(result: FlightResult) -> ElementTree.Element:
     cases = []
     for number, text in enumerate(result.problems, start=1):
-        case = _element("testcase", classname=f"{result.flight}.{PROBLEMS}", name=f"{number}")
+        case = _element("testcase", classname=f"{result.flight}.{LAB_PROBLEMS}", name=f"{number}")
         case.set("time", "0.000")
         case.append(_element("error", type="lab", message=text))
         cases.append(case)
-    return _suite(result, PROBLEMS, cases, result.started, 0.0, {})
+    return _suite(result, LAB_PROBLEMS, cases, result.started, 0.0, None, {})
+
+
+def _flight(result: FlightResult, leak_check: StepResult) -> ElementTree.Element:
+    """What belongs to the flight and to no job of it."""
+    case = _case(f"{result.flight}.{FLIGHT}", leak_check)
+    started = leak_check.started or result.started
+    return _suite(result, FLIGHT, [case], started, leak_check.duration, None, {})
 
 
 def _suite(
@@ -69,6 +85,7 @@ def _suite(
     cases: list[ElementTree.Element],
     started: datetime,
     duration: float,
+    host: HostFacts | None,
     about: Mapping[str, str],
 ) -> ElementTree.Element:
     def count(tag: str) -> str:
@@ -84,25 +101,23 @@ def _suite(
         time=f"{duration:.3f}",
         # Readers of JUnit want no zone and no fraction; it is UTC.
         timestamp=started.strftime("%Y-%m-%dT%H:%M:%S"),
-        hostname=result.host.name if result.host else "unknown",
+        hostname=host.name if host else "unknown",
     )
-    suite.append(_properties({**_flight_properties(result), **about}))
+    suite.append(_properties({**_flight_properties(result, host), **about}))
     suite.extend(cases)
     return suite
 
 
-def _case(result: FlightResult, job: JobResult, step: StepResult) -> ElementTree.Element:
-    case = _element(
-        "testcase",
-        classname=f"{result.flight}.{job.name}",
-        name=step.testid,
-        time=f"{step.duration:.3f}",
-    )
+def _case(classname: str, step: StepResult) -> ElementTree.Element:
+    case = _element("testcase", classname=classname, name=step.testid, time=f"{step.duration:.3f}")
     if step.phases:
         phases = {f"phase.{part.name}": f"{part.duration:.3f}" for part in step.phases}
         case.append(_properties(phases))
     if step.status in ELEMENTS:
         case.append(_outcome(step))
+    elif step.evidence:
+        case.append(_element("system-out"))
+        case[-1].text = clean(step.evidence)
     return case
 
 
@@ -117,11 +132,11 @@ def _outcome(step: StepResult) -> ElementTree.Element:
     return outcome
 
 
-def _flight_properties(result: FlightResult) -> dict[str, str]:
+def _flight_properties(result: FlightResult, host: HostFacts | None) -> dict[str, str]:
     found = {"flight_id": result.flight_id, "harness": result.harness_version}
-    if result.host:
-        host = result.host
+    if host:
         found["host"] = host.name
+        found["host_kind"] = host.kind
         found["xen"] = host.xen_version or "unknown"
         found["dom0_kernel"] = host.dom0_kernel or "unknown"
     return found

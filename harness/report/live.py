@@ -22,6 +22,7 @@ from harness.report.words import STYLES, job_word, plain, status_text, step_line
 from harness.results.model import StepResult
 from harness.results.rules import HARMLESS
 from harness.status import WORST_FIRST, Status
+from harness.steps import LEAK_CHECK
 from harness.units import human_seconds
 from harness.wait import SYSTEM_CLOCK, Clock
 
@@ -35,6 +36,8 @@ class _Row:
 
     expected: int
     done: tuple[Status, ...] = ()
+    clean: bool = False
+    """Whether its leak check passed, which is the end of it and says nothing of the guest."""
     testid: str = ""
     phase: str = ""
     started: float | None = None
@@ -46,7 +49,7 @@ class _Row:
 
     @property
     def over(self) -> bool:
-        return not self.running and len(self.done) >= self.expected
+        return not self.running and len(self.done) + self.clean >= self.expected
 
 
 class LiveView:
@@ -128,6 +131,8 @@ class LiveView:
         self._doing = ""
         now = self._clock.monotonic()
         row = self._row(job)
+        if row.over:  # it is tried again
+            row = _Row(expected=row.expected)
         started = row.started if row.started is not None else now
         self._rows[job] = replace(row, testid=testid, phase="", started=started)
         self._line(f"{job} {testid} started")
@@ -142,6 +147,10 @@ class LiveView:
     def step_finished(self, job: str, step: StepResult) -> None:
         """A step ended. One that is skipped before it began takes no line."""
         row = self._row(job)
+        if step.testid == LEAK_CHECK and step.status is Status.PASS:
+            self._rows[job] = replace(row, clean=True)
+            self._line(f"{job} {step.testid} {step_line(step)}")
+            return
         now = self._clock.monotonic()
         started = row.started if row.started is not None else now
         self._rows[job] = replace(
@@ -150,7 +159,8 @@ class LiveView:
             testid="",
             phase="",
             started=started,
-            took=now - started,
+            # A leak check is told some time after its job was over.
+            took=row.took if step.testid == LEAK_CHECK and row.took else now - started,
         )
         if row.running or step.status is not Status.SKIP:
             self._line(f"{job} {step.testid} {step_line(step)}")
@@ -227,7 +237,9 @@ def _dots(row: _Row) -> Text:
     dots = Text()
     for status in row.done:
         dots.append(_DOT, style=STYLES[status])
-    return dots.append(_TO_COME * (row.expected - len(row.done)), style="dim")
+    if row.clean:
+        dots.append(_DOT, style=STYLES[Status.PASS])
+    return dots.append(_TO_COME * (row.expected - len(row.done) - row.clean), style="dim")
 
 
 def _doing(row: _Row) -> Text:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shlex
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +12,22 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
+from harness.report.again import again_words
 from harness.report.evidence import last_lines, one_line, tail_of
-from harness.report.words import STYLES, plain, status_text
+from harness.report.leaks import leak_report, left_there
+from harness.report.words import SIMULATED, STYLES, plain, status_text
 from harness.results.layout import FlightDirectory
-from harness.results.model import FlightResult, JobResult, StepResult
+from harness.results.model import (
+    AttemptResult,
+    EvidenceResult,
+    FlightResult,
+    HostFacts,
+    JobResult,
+    StepResult,
+)
 from harness.results.rules import HARMLESS
 from harness.status import EXIT_CODES, WORST_FIRST, Status
+from harness.steps import LEAK_CHECK
 from harness.units import human_seconds
 
 QUOTED_LINES = 15
@@ -39,17 +48,24 @@ class Summary:
         self.program = program
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if self._simulated:
+            yield Text(SIMULATED, style=STYLES[Status.BROKEN])
         yield from self._jobs()
         yield from self._skipped()
         culprit = first_failure(self.result)
         if culprit:
             yield Text()
             yield from self._failure(*culprit, options.max_width)
+        yield from leak_report(self.result)
         for problem in self.result.problems:
             yield Text()
             yield Text.assemble(("broken", STYLES[Status.BROKEN]), ": ", one_line(problem))
         yield Text()
         yield from self._totals()
+
+    @property
+    def _simulated(self) -> bool:
+        return self.result.simulated
 
     def _jobs(self) -> Iterator[RenderableType]:
         table = Table.grid(padding=(0, 2), pad_edge=False)
@@ -65,6 +81,9 @@ class Summary:
             time = Text(human_seconds(job.duration))
             table.add_row(status_text(job.status), plain(job.name), steps, time)
         yield table
+        for job in self.result.jobs:
+            for attempt in job.attempts:
+                yield plain(f"tried once more: {_attempt(job, attempt)}", style="dim")
 
     def _skipped(self) -> Iterator[RenderableType]:
         """A line for each reason: a matrix has many cells that no host of its kind can run."""
@@ -93,9 +112,10 @@ class Summary:
         yield Text()
         log = self._console(job)
         places = {"console": str(log)} if log else {}
+        if job.evidence:
+            places["evidence"] = self._evidence(job.evidence)
         if job.kept:
-            host = self.result.host.name if self.result.host else "the host"
-            places["kept"] = f"its domain and its disks are still on {host}"
+            places["kept"] = f"its domain and its disks are still on {job.host or 'the host'}"
         yield _fields(places)
         yield from self._again(job, width)
 
@@ -117,13 +137,21 @@ class Summary:
         log = self.files.path / job.console_log if job.console_log else None
         return log if log and log.is_file() else None
 
+    def _evidence(self, taken: EvidenceResult) -> str:
+        """Where it is, and what is to be known before one looks."""
+        if not taken.index:
+            return taken.note or "none"
+        directory = str((self.files.path / taken.index).parent)
+        remarks = [] if taken.had == taken.asked else [f"{taken.had} of {taken.asked}"]
+        remarks += [taken.note] if taken.note else []
+        return f"{directory}/" + (f" ({'; '.join(remarks)})" if remarks else "")
+
     def _again(self, job: JobResult, width: int) -> Iterator[RenderableType]:
         """The command to run this job again, on three lines where one is too long."""
-        first = f"{self.program} run {shlex.quote(one_line(self.result.flight))}"
-        name = shlex.quote(one_line(job.name))
-        lines = [f"{first} --only {name} --keep on-failure"]
+        words = again_words(self.result.flight, job.name, self.program)
+        lines = [" ".join(words)]
         if cell_len(lines[0]) + 4 > width:
-            lines = [f"{first} \\", f"  --only {name} \\", "  --keep on-failure"]
+            lines = " \\\n  ".join(words).split("\n")
         yield Text("  run just this again:", style="dim")
         yield from (Text(f"    {line}", style="bold", overflow="fold") for line in lines)
 
@@ -135,8 +163,10 @@ class Summary:
         jobs = f"{len(result.jobs)} job{'' if len(result.jobs) == 1 else 's'}"
         told = f"{jobs}: {', '.join(words)}" if words else jobs
         fields = {"jobs": f"{told}, in {human_seconds(result.duration)}"}
-        if result.host:
-            fields["host"] = _host(result)
+        for number, host in enumerate(result.hosts):
+            fields["host" if number == 0 else f"host {number + 1}"] = _host(host)
+        if left := left_there(result.leak_check):
+            fields["left there"] = left
         if waits := _waits(result):
             fields["time went to"] = waits
         fields["results"] = f"{self.files.path}/"
@@ -146,22 +176,28 @@ class Summary:
         yield Text.assemble(
             "flight ", one_line(result.flight), ": ", verdict, f" (exit code {code})"
         )
+        if self._simulated:
+            yield Text(SIMULATED, style=STYLES[Status.BROKEN])
 
 
 def first_failure(result: FlightResult) -> tuple[JobResult, StepResult] | None:
-    """The step that went wrong first, and its job. One that was only blocked is no cause."""
+    """The step that went wrong first, and its job. One that was only blocked is no cause, and a
+    leak says nothing of a guest: `leak_report` tells of these."""
     bad = [
         (job, step)
         for job in result.jobs
         for step in job.steps
-        if step.status not in HARMLESS and step.status is not Status.BLOCKED
+        if step.status not in HARMLESS
+        and step.status is not Status.BLOCKED
+        and step.testid != LEAK_CHECK
     ]
     return min(bad, key=lambda pair: pair[1].started or _LATE, default=None)
 
 
 def why_skipped(job: JobResult) -> str | None:
     """The reason of a job of which nothing could run; None when it says none, or ran."""
-    none_ran = all(step.status is Status.SKIP for step in job.steps)
+    steps = [step for step in job.steps if step.testid != LEAK_CHECK]
+    none_ran = all(step.status is Status.SKIP for step in steps)
     return job.reason if job.status is Status.SKIP and none_ran else None
 
 
@@ -184,15 +220,17 @@ def _fields(fields: dict[str, str]) -> RenderableType:
     return table if fields else Group()
 
 
-def _host(result: FlightResult) -> str:
-    host = result.host
-    if not host:
-        return ""
-    parts = [host.name]
+def _host(host: HostFacts) -> str:
+    parts = [host.name, *(["SIMULATED"] if host.simulated else [])]
     parts += [f"Xen {host.xen_version}"] if host.xen_version else []
     parts += [f"dom0 Linux {host.dom0_kernel}"] if host.dom0_kernel else []
     parts += [host.accel] if host.accel else []
     return ", ".join(parts)
+
+
+def _attempt(job: JobResult, attempt: AttemptResult) -> str:
+    where = f" on {attempt.host}" if attempt.host else ""
+    return f"{job.name}, {attempt.status}{where} at first: {attempt.reason or 'nobody said why'}"
 
 
 def _waits(result: FlightResult) -> str:

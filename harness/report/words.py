@@ -22,6 +22,9 @@ STYLES: dict[Status, str] = {
     Status.ABORTED: "bold yellow",
 }
 
+SIMULATED = "SIMULATED: no Xen and no guest was real, and this verdict counts for nothing"
+"""Of a flight on a simulated host."""
+
 
 def status_text(status: Status) -> Text:
     """The word in its colour."""

@@ -12,10 +12,15 @@ import pytest
 
 import harness
 from harness.status import Status
+from harness.steps import LEAK_CHECK
 
 ROOT = Path(harness.__file__).parent.parent
 PV = "boot-bookworm-amd64-pv-direct"
 PVH = "boot-bookworm-amd64-pvh-direct"
+
+NO_RETRY = "--no-retry"
+RETRY = "--retry"
+"""Among the arguments of a run: leave that out."""
 
 HOSTS = """
 default: rack
@@ -94,7 +99,9 @@ class Project:
         return self.pytester.runpytest_subprocess(*self._line(flight, arguments), timeout=60)
 
     def _line(self, flight: str, arguments: Sequence[str]) -> list[str]:
-        return ["suites", "--flight", flight, "-p", "no:cacheprovider", *arguments]
+        # That jobs are tried again has tests of its own (test_retry.py).
+        line = ["suites", "--flight", flight, "-p", "no:cacheprovider", NO_RETRY, *arguments]
+        return [word for word in line if word != RETRY and (RETRY not in line or word != NO_RETRY)]
 
     @property
     def did(self) -> list[str]:
@@ -116,8 +123,16 @@ class Project:
         return next(job for job in self.results["jobs"] if job["name"] == name)
 
     def steps(self, job: str = PV) -> dict[str, Status]:
-        """The status of each step of a job."""
-        return {step["testid"]: Status(step["status"]) for step in self.job(job)["steps"]}
+        """The status of each step of a job, but for its last: see `leak_check`."""
+        found = {step["testid"]: Status(step["status"]) for step in self.job(job)["steps"]}
+        assert list(found)[-1] == LEAK_CHECK
+        del found[LEAK_CHECK]
+        return found
+
+    def leak_check(self, job: str = PV) -> tuple[Status, str]:
+        """The status of a job's leak check, and the reason."""
+        found = self.step(LEAK_CHECK, job)
+        return Status(found["status"]), found["reason"] or ""
 
     def step(self, testid: str, job: str = PV) -> dict[str, Any]:
         return next(step for step in self.job(job)["steps"] if step["testid"] == testid)

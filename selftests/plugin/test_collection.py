@@ -98,6 +98,8 @@ def test_no_flight_is_bad_usage(project: Project, arguments: tuple[str, ...], co
         (("--only", "*-hvm-*"), "no job matches '*-hvm-*'"),
         (("--host", "rak"), "did you mean 'rack'?"),
         (("--keep", "alway"), "did you mean 'always'?"),
+        (("--keep", "always", "--keep-for", "4d"), "--keep-for: '4d' is not a duration"),
+        (("--keep-for", "4h"), "add --keep on-failure or --keep always"),
         (("--timeout-factor", "0"), "a timeout factor of 0"),
         (("--plan", "nothing.json"), "can't read the plan nothing.json: No such file"),
         (("--plan", "conftest.py"), "this is not a plan"),

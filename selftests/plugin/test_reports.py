@@ -21,15 +21,50 @@ def test_all_reports_are_written(project: Project, workers: tuple[str, ...]) -> 
     files = {path.name for path in project.flight_directory.iterdir()}
     assert files >= {"results.json", "junit.xml", "allure", "events.jsonl", "plan.json"}
     cases = ET.parse(project.flight_directory / "junit.xml").getroot().iter("testcase")
-    assert len(list(cases)) == 6
+    # Two jobs of three steps and a leak check, and the flight's leak check.
+    assert len(list(cases)) == 2 * (3 + 1) + 1
     allure = [
         json.loads(path.read_text())
         for path in (project.flight_directory / "allure").glob("*-result.json")
     ]
-    assert sorted(one["status"] for one in allure) == ["failed", *4 * ["passed"], "skipped"]
+    assert sorted(one["status"] for one in allure) == ["failed", *7 * ["passed"], "skipped"]
     plan = from_json((project.flight_directory / "plan.json").read_text())
     assert plan.flight_id == project.results["flight_id"]
     assert [job["name"] for job in project.results["jobs"]] == [PV, PVH]
+
+
+LEAK = """
+    from harness.secret import Secret
+    word = "".join(["f00dface", "cafe0002"])
+    Secret(word)
+    print("printed", word)
+    guest.step.facts["remark"] = word
+    try:
+        raise ValueError(word)
+    except ValueError as error:
+        raise {} from error
+"""
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "GuestFailure(f'it said {word}', phase='login', evidence=f'login: {word}')",
+        "LabError(f'`chpasswd {word}` failed')",
+        "RuntimeError(word)",
+        "AssertionError(f'{word} is no prompt')",
+        "ExceptionGroup('two', [AssertionError(word), LabError(word)])",
+    ],
+)
+@pytest.mark.parametrize("workers", [(), ("-n", "2")])
+def test_no_report_shows_a_secret(project: Project, error: str, workers: tuple[str, ...]) -> None:
+    project.suite(suite_with(LEAK.format(error).strip().replace("\n    ", "\n    ")))
+    result = project.run(*workers, "-rA")
+    for file in project.flight_directory.rglob("*"):
+        if file.is_file():
+            assert b"f00dfacecafe0002" not in file.read_bytes(), file
+    assert "f00dfacecafe0002" not in f"{result.stdout}{result.stderr}"
+    assert "[secret]" in (project.flight_directory / "results.json").read_text()
 
 
 def test_latest_points_to_the_newest(project: Project) -> None:
@@ -48,7 +83,7 @@ def test_plain_pytest_ends_with_the_summary(project: Project) -> None:
         [
             "xenflight: preparing the fake lab",
             "*= flight =*",
-            f"broken*{PV}*1/3 steps*",
+            f"broken*{PV}*2/4 steps*",
             f"broken: guest-boot of {PV}",
             "*the pool is full*",
             "flight smoke: broken (exit code 4)",

@@ -13,6 +13,7 @@ from plugin.project import PV, PVH, Project
 
 ONE = ("--only", "*-pv-*")
 
+LAB = ("raise LabError", "raise DeadlineExceeded")
 EVERY_KIND = [
     ("assert 1 == 2, 'sums differ'", Status.FAIL, "sums differ", 5),
     (
@@ -91,7 +92,9 @@ def test_a_step_that_ends_in(
     assert step["reason"].startswith(reason)
     after = Status.PASS if status is Status.SKIP else Status.BLOCKED
     assert project.steps()["guest-gone"] is after
-    assert project.did[-3:] == [f"remove {PV}", "sweep", "close"]
+    # What the lab could not do, while the job had the host, is looked into before the next job.
+    suspect = [f"suspect {PV} {reason}"] if body.startswith(LAB) else []
+    assert project.did[-3 - len(suspect) :] == [f"remove {PV}", *suspect, "sweep", "close"]
 
 
 def test_a_guests_failure_comes_with_its_class_and_evidence(project: Project) -> None:
@@ -154,6 +157,25 @@ def test_a_lab_that_cannot_be_prepared_breaks_the_first_step_of_every_job(
     assert project.did == ["prepare", "sweep", "close"]
 
 
+def test_where_no_job_may_begin_all_are_starved(project: Project) -> None:
+    project.lab("starved='rack is drained by eve@ctl: new RAM'")
+    assert project.run().ret == 6
+    for job in (PV, PVH):
+        assert list(project.steps(job).values()) == [Status.STARVED, Status.BLOCKED, Status.BLOCKED]
+        assert project.step("guest-create", job)["reason"] == "rack is drained by eve@ctl: new RAM"
+    assert project.results["status"] == "starved"
+    assert project.did == ["prepare", "sweep", "close"]
+
+
+def test_a_job_that_gets_no_slot_in_time_is_starved_and_others_are_not(project: Project) -> None:
+    project.lab(f"busy={{'{PV}': 'no slot was free on rack within 1 s: slot 1: bob@ci2'}}")
+    assert project.run().ret == 6
+    assert project.job(PV)["status"] == "starved"
+    assert "bob@ci2" in project.step("guest-create")["reason"]
+    assert project.job(PVH)["status"] == "pass"
+    assert project.did[-2:] == ["sweep", "close"]
+
+
 def test_an_image_that_cannot_be_had_breaks_only_its_job(project: Project) -> None:
     project.lab(f"broken_images={{'{PV}': 'the mirror is down'}}")
     assert project.run().ret == 4
@@ -203,11 +225,32 @@ def test_a_flight_of_skipped_jobs_is_nothing_run(
     result.stdout.fnmatch_lines(["*skip: 2 jobs: rack: no"])
 
 
+UNTIL_WANTED = """
+from datetime import timedelta
+from pathlib import Path
+from harness.wait import Deadline, NotYet, wait_for
+
+def wanted():
+    if "want {other}" not in Path({log!r}).read_text():
+        raise NotYet("nobody wants it")
+
+def test_guest_create(guest): guest.note("create")
+def test_guest_boot(guest):
+    if guest.step.job == "{first}":
+        soon = Deadline.after(timedelta(seconds=40))
+        wait_for(wanted, what="the other job", deadline=soon)
+def test_guest_gone(guest): guest.note("gone")
+"""
+
+
 @pytest.mark.parametrize("workers", [(), ("-n", "2")])
 def test_a_job_waits_for_its_image_while_others_run(
     project: Project, workers: tuple[str, ...]
 ) -> None:
     project.lab(f"late_images={{'{PVH}': '{PV}'}}")
+    if workers:
+        # However slow the other worker is to begin.
+        project.suite(UNTIL_WANTED.format(log=str(project.path / "lab.log"), first=PV, other=PVH))
     assert project.run(*workers).ret == 0
     assert project.did.index(f"remove {PV}") < project.did.index(f"make {PVH}")
     phases = [phase["name"] for phase in project.step("guest-create", PVH)["phases"]]

@@ -134,12 +134,12 @@ def test_two_jobs_of_one_name_in_two_files_are_both_named(tmp_path: Path) -> Non
     [
         (
             "extends: none.yaml\n",
-            "child.yaml:2:10: there is no file none.yaml to extend (it is looked for beside this "
+            "child.yaml:2:10: there is no file 'none.yaml' to extend (it is looked for beside this "
             "file)",
         ),
         (
             "extends: [_ok.yaml, nope/x.yaml]\n",
-            "child.yaml:2:21: there is no file nope/x.yaml to extend",
+            "child.yaml:2:21: there is no file 'nope/x.yaml' to extend",
         ),
         (
             "extends: child.yaml\n",
@@ -155,6 +155,10 @@ def test_two_jobs_of_one_name_in_two_files_are_both_named(tmp_path: Path) -> Non
         ("extends: _bad.yaml\n", "_bad.yaml:1:4: this is not YAML"),
         ("extends: _ok.yaml\n", "child.yaml:1:1: the flight has no jobs"),
         ("extends: .\n", "to extend"),
+        # Names that no file can have: the system refuses to look.
+        (f"extends: {'x' * 300}\n", "to extend"),
+        ('extends: "a\\0b"\n', "to extend"),
+        ('extends: "\\e]0;title\\a"\n', r"'\x1b]0;title\x07'"),
         ("extends: many0.yaml\n", "this flight extends more than 50 files"),
     ],
 )

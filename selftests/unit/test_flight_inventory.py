@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from harness.errors import UsageError
+from harness.flight.hostcare import (
+    CanarySpec,
+    CanaryWhen,
+    IpmiSpec,
+    PowerCommands,
+    PowerCycle,
+    PowerSpec,
+)
 from harness.flight.inventory import Inventory, load_hosts
 from harness.flight.model import HostSpec, SshSpec, TestboxSpec
 from harness.units import Size
@@ -35,7 +44,9 @@ def test_both_kinds_of_hosts(tmp_path: Path) -> None:
         tmp_path,
         "default: box\n"
         "hosts:\n"
-        "  box: {slots: 2, timeout_factor: 4, testbox: {release: trixie, memory: 2G}}\n"
+        "  box: {slots: 2, timeout_factor: 4, slot_timeout: 90s, vcpu_overcommit: 1.5, "
+        "disk_overcommit: 1, dom0_memory: 768M, "
+        "testbox: {release: trixie, memory: 2G}}\n"
         f"  rack: {{ssh: {{{SSH}}}}}\n",
     )
     box = TestboxSpec(release="trixie", memory=Size.parse("2G"), vcpus=2, disk=Size.parse("16G"))
@@ -50,7 +61,16 @@ def test_both_kinds_of_hosts(tmp_path: Path) -> None:
         bridge="xenbr0",
     )
     assert inventory.get("rack") == HostSpec(name="rack", slots=1, timeout_factor=1.0, ssh=ssh)
-    assert inventory.get() == HostSpec(name="box", slots=2, timeout_factor=4.0, testbox=box)
+    assert inventory.get() == HostSpec(
+        name="box",
+        slots=2,
+        timeout_factor=4.0,
+        slot_timeout=timedelta(seconds=90),
+        vcpu_overcommit=1.5,
+        disk_overcommit=1.0,
+        dom0_memory=Size.parse("768M"),
+        testbox=box,
+    )
 
 
 @pytest.mark.parametrize(
@@ -79,6 +99,26 @@ def test_both_kinds_of_hosts(tmp_path: Path) -> None:
             "default: a\nhosts: {a: {timeout_factor: 0, testbox: {release: trixie}}}\n",
             "0.1 to 100",
         ),
+        (
+            "default: a\nhosts: {a: {slot_timeout: soon, testbox: {release: trixie}}}\n",
+            "hosts.a.slot_timeout: 'soon' is not a duration",
+        ),
+        (
+            "default: a\nhosts: {a: {slot_timout: 1h, testbox: {release: trixie}}}\n",
+            "unknown key 'slot_timout'; did you mean 'slot_timeout'?",
+        ),
+        (
+            "default: a\nhosts: {a: {vcpu_overcommit: 0.5, testbox: {release: trixie}}}\n",
+            "hosts.a.vcpu_overcommit: 0.5 is out of bounds; accepted: 1 to 100",
+        ),
+        (
+            "default: a\nhosts: {a: {disk_overcomit: 2, testbox: {release: trixie}}}\n",
+            "unknown key 'disk_overcomit'; did you mean 'disk_overcommit'?",
+        ),
+        (
+            "default: a\nhosts: {a: {dom0_memory: 1, testbox: {release: trixie}}}\n",
+            "hosts.a.dom0_memory: 1 bytes (a number without a unit) is too small",
+        ),
         ("default: A\nhosts: {A: {testbox: {release: trixie}}}\n", ":2:9: hosts.A: 'A' is not a"),
         (
             f"default: a\nhosts: {{a: {{ssh: {{{SSH.replace(KEY, 'nokey')}}}}}}}\n",
@@ -97,6 +137,79 @@ def test_both_kinds_of_hosts(tmp_path: Path) -> None:
 )
 def test_mistakes(tmp_path: Path, text: str, expected: str) -> None:
     assert expected in told(tmp_path, text)
+
+
+def power(text: str) -> str:
+    return f"default: a\nhosts: {{a: {{ssh: {{{SSH}}}, {text}}}}}\n"
+
+
+IPMI = "address: bmc.example, user: admin"
+
+
+def test_power_and_canary(tmp_path: Path) -> None:
+    known = load(
+        tmp_path,
+        f"default: a\nhosts:\n  a: {{ssh: {{{SSH}}}, canary: {{interval: 1h, timeout: 90s}},\n"
+        f"    power: {{cycle: always, boot_timeout: 15m, ipmi: {{{IPMI}, password_env: BMC}}}}}}\n"
+        f"  b: {{ssh: {{{SSH}}}, power: {{command: {{cycle: pdu -o '7 8', status: [pdu, -s]}}}}}}\n"
+        f"  c: {{ssh: {{{SSH}}}, canary: {{when: never}}}}\n"
+        "  d: {testbox: {release: trixie}}\n"
+        "  e: {testbox: {release: trixie}, power: {cycle: never}}\n",
+    )
+    assert known.get("a").power_terms == PowerSpec(
+        cycle=PowerCycle.ALWAYS,
+        boot_timeout=timedelta(minutes=15),
+        ipmi=IpmiSpec(address="bmc.example", user="admin", password_env="BMC"),
+    )
+    assert known.get("a").canary == CanarySpec(
+        interval=timedelta(hours=1), timeout=timedelta(seconds=90)
+    )
+    commands = PowerCommands(cycle=("pdu", "-o", "7 8"), status=("pdu", "-s"))
+    assert known.get("b").power_terms == PowerSpec(cycle=PowerCycle.ALONE, command=commands)
+    assert known.get("c").power_terms is None
+    assert known.get("c").canary.when is CanaryWhen.NEVER
+    assert known.get("d").power_terms == PowerSpec()
+    assert known.get("e").power_terms == PowerSpec(cycle=PowerCycle.NEVER)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("power: {}", "give one of 'ipmi' and 'command'"),
+        (f"power: {{ipmi: {{{IPMI}, password_env: X}}, command: {{cycle: x}}}}", "give one of"),
+        (f"power: {{ipmi: {{{IPMI}}}}}", "give one of 'password_file' and 'password_env'"),
+        (
+            f"power: {{ipmi: {{{IPMI}, password_file: x, password_env: X}}}}",
+            "give one of 'password_file' and 'password_env'",
+        ),
+        (f"power: {{ipmi: {{{IPMI}, password: s3cret}}}}", "does not stand in hosts.yaml"),
+        (f"power: {{ipmi: {{{IPMI}, password_env: $X}}}}", "name of an environment variable"),
+        (f"power: {{ipmi: {{{IPMI}, password_file: ''}}}}", "the path of a file"),
+        (f"power: {{ipmi: {{{IPMI}, pasword_env: X}}}}", "did you mean 'password_env'?"),
+        ("power: {ipmi: {address: -x, user: a, password_env: X}}", "is not a host name"),
+        ("power: {command: {cycle: 'pdu \"'}}", "can't be split into words: No closing"),
+        ("power: {command: {cycle: ''}}", "this is no command"),
+        ("power: {command: {cycle: []}}", "this is no command"),
+        ("power: {command: {cycle: 7}}", "a command is one line of text"),
+        ("power: {command: {cycle: [x, 7]}}", "a command is one line of text"),
+        ("power: {command: {status: x}}", "the key 'cycle' is missing"),
+        ("power: {cycle: allways, command: {cycle: x}}", "did you mean 'always'?"),
+        ("power: {boot_timout: 1m, command: {cycle: x}}", "did you mean 'boot_timeout'?"),
+        ("power: {command: {cycle: x}}, canary: {wen: never}", "did you mean 'when'?"),
+        ("canary: {when: nevr}", "did you mean 'never'?"),
+        ("canary: {timeout: 0s}", "it must be more than zero"),
+    ],
+)
+def test_mistakes_in_power_and_canary(tmp_path: Path, text: str, expected: str) -> None:
+    said = told(tmp_path, power(text))
+    assert expected in said
+    assert "hosts.yaml:2:" in said
+    assert "s3cret" not in said
+
+
+def test_a_testbox_has_no_other_power(tmp_path: Path) -> None:
+    text = "default: a\nhosts: {a: {testbox: {release: trixie}, power: {command: {cycle: x}}}}\n"
+    assert "a testbox is power-cycled through its QEMU: it has no 'command'" in told(tmp_path, text)
 
 
 @pytest.mark.parametrize("address", ["192.0.2.10", "2001:db8::1", "rack-1.example"])

@@ -225,9 +225,23 @@ def test_other_mistakes(tmp_path: Path, text: str, expected: str) -> None:
     assert expected in "\n".join(told(tmp_path, text))
 
 
-def test_no_password_of_a_mirror_is_ever_repeated(tmp_path: Path) -> None:
-    text = f"flight: f\nmirror: 'http://u:hunter2@m.example'\n{MATRIX}"
-    assert "hunter2" not in "\n".join(told(tmp_path, text))
+@pytest.mark.parametrize("key", ["mirror", "image"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://u:hunter2@m.example", "ftp://u:hunter2@m.example", "http://u:hunter2@m.example/ [x]"],
+)
+def test_no_password_of_a_url_is_ever_repeated(tmp_path: Path, key: str, url: str) -> None:
+    text = f"flight: f\nmirror: '{url}'\n{MATRIX}"
+    if key == "image":
+        text = f"flight: f\ndefaults: {{builder: import, image: {{location: '{url}'}}}}\n{MATRIX}"
+    lines = told(tmp_path, text)
+    assert "hunter2" not in "\n".join(lines)
+    assert any("holds no password" in line for line in lines)
+
+
+def test_a_mirror_adds_no_words_to_a_line_of_sources(tmp_path: Path) -> None:
+    text = f"flight: f\nmirror: 'http://m.example/debian [trusted=yes]'\n{MATRIX}"
+    assert "is not a mirror" in "\n".join(told(tmp_path, text))
 
 
 def test_a_job_made_twice_names_both_lines(tmp_path: Path) -> None:

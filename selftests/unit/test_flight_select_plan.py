@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import harness
 from harness.errors import UsageError
 from harness.flight.axes import (
     Arch,
@@ -25,7 +26,8 @@ from harness.flight.axes import (
     Toolstack,
     Virt,
 )
-from harness.flight.build import MANY_JOBS, refuse_many
+from harness.flight.build import MANY_JOBS, build_plan, keep_time, refuse_many
+from harness.flight.hostcare import CanarySpec, IpmiSpec, PowerCommands, PowerSpec
 from harness.flight.inventory import Inventory
 from harness.flight.model import (
     DEFAULT_TIMEOUTS,
@@ -165,19 +167,27 @@ def test_a_plan_is_named_by_flight_time_and_token() -> None:
 
 @pytest.mark.parametrize(
     ("of_flight", "asked", "used"),
-    [((), None, "testbox"), (("other",), None, "other"), (("other",), "testbox", "testbox")],
+    [
+        ((), (), "testbox"),
+        (("other",), (), "other"),
+        (("other", "testbox"), (), "other testbox"),
+        (("other",), ("testbox",), "testbox"),
+        ((), ("testbox, other", "testbox"), "testbox other"),
+    ],
 )
-def test_the_host_is_the_one_asked_for_then_the_flights_then_the_default(
-    of_flight: tuple[str, ...], asked: str | None, used: str
+def test_the_hosts_are_those_asked_for_then_the_flights_then_the_default(
+    of_flight: tuple[str, ...], asked: tuple[str, ...], used: str
 ) -> None:
     flight = replace(FLIGHT, hosts=of_flight)
-    plan = make_plan(flight, INVENTORY, now=NOW, token="000000", host=asked)
-    assert plan.host.name == used
+    plan = make_plan(flight, INVENTORY, now=NOW, token="000000", hosts=asked)
+    assert [host.name for host in plan.hosts] == used.split()
+    assert plan.slots == sum(INVENTORY.get(name).slots for name in used.split())
+    assert plan.host_named(used.split()[-1]) == plan.hosts[-1]
 
 
 def test_an_unknown_host_is_an_error_with_a_guess() -> None:
     with pytest.raises(UsageError, match=r"hosts.yaml: unknown host 'ohter'; did you mean 'other'"):
-        make_plan(FLIGHT, INVENTORY, now=NOW, token="000000", host="ohter")
+        make_plan(FLIGHT, INVENTORY, now=NOW, token="000000", hosts=["ohter"])
 
 
 @pytest.mark.parametrize(
@@ -223,16 +233,40 @@ JOB_SPECS = st.builds(
 )
 TESTBOXES = st.builds(TestboxSpec, memory=SIZES, disk=SIZES)
 SSHS = st.builds(SshSpec, port=st.integers(1, 65535))
-HOSTS = st.builds(
-    HostSpec, timeout_factor=st.floats(0.1, 100), testbox=TESTBOXES, ssh=st.none()
-) | st.builds(HostSpec, timeout_factor=st.floats(0.1, 100), testbox=st.none(), ssh=SSHS)
+FACTORS = st.floats(0.1, 100)
+OVERCOMMITS = st.floats(1, 100)
+LINES: st.SearchStrategy[tuple[str, ...]] = st.lists(st.text(), max_size=3).map(tuple)
+POWERS = st.builds(
+    PowerSpec,
+    boot_timeout=DURATIONS,
+    ipmi=st.none() | st.builds(IpmiSpec),
+    command=st.none() | st.builds(PowerCommands, cycle=LINES, status=LINES, log=LINES),
+)
+CARE = {
+    "power": st.none() | POWERS,
+    "canary": st.builds(CanarySpec, interval=DURATIONS, timeout=DURATIONS),
+}
+COMMON = {
+    "timeout_factor": FACTORS,
+    "slot_timeout": DURATIONS,
+    "vcpu_overcommit": OVERCOMMITS,
+    "disk_overcommit": OVERCOMMITS,
+    "dom0_memory": SIZES,
+    **CARE,
+}
+HOSTS = st.builds(HostSpec, testbox=TESTBOXES, ssh=st.none(), **COMMON) | st.builds(
+    HostSpec, testbox=st.none(), ssh=SSHS, **COMMON
+)
 PLANS = st.builds(
     Plan,
     schema_version=st.just(SCHEMA_VERSION),
-    host=HOSTS,
+    hosts=st.lists(HOSTS, min_size=1, max_size=2).map(tuple),
     mirror=MIRRORS,
     jobs=st.lists(JOB_SPECS, min_size=1, max_size=3).map(tuple),
     created=st.datetimes(timezones=st.just(UTC)),
+    keep_for=st.none() | DURATIONS,
+    dump_core=st.booleans(),
+    power_cycle=st.booleans(),
 )
 
 
@@ -265,9 +299,10 @@ def _plan_with(**changes: object) -> str:
         ("", "this is not a plan"),
         ("[]", "this is not a plan"),
         ("{}", "this is not a plan: KeyError: 'schema_version'"),
-        (_plan_with(schema_version=1), "schema version 1; this xenflight knows 2"),
+        (_plan_with(schema_version=1), "schema version 1; this xenflight knows 4"),
         (_plan_with(keep="sometimes"), "this is not a plan"),
         (_plan_with(extra=1), "this is not a plan"),
+        (_plan_with(keep_for="soon"), "this is not a plan"),
         (_plan_with(jobs=[{}]), "this is not a plan"),
     ],
 )
@@ -285,3 +320,22 @@ def test_shipped_names_are_paths_safe(tmp_path: Path) -> None:
     plan = make_plan(FLIGHT, INVENTORY, now=NOW, token="a1b2c3")
     (tmp_path / plan.flight_id).mkdir()
     assert [path.name for path in tmp_path.iterdir()] == [plan.flight_id]
+
+
+def test_a_time_for_what_nobody_keeps_is_a_mistake() -> None:
+    path = str(Path(harness.__file__).parent.parent / "flights" / "smoke.yaml")
+    with pytest.raises(UsageError, match="add --keep on-failure or --keep always"):
+        build_plan(path, keep_for=timedelta(hours=4))
+    plan = build_plan(path, keep=Keep.ON_FAILURE, keep_for=timedelta(hours=4))
+    assert plan.keep_for == timedelta(hours=4)
+
+
+@pytest.mark.parametrize("text", ["4", "4d", "0h", "soon", "", "9" * 400 + "h"])
+def test_times_that_are_none(text: str) -> None:
+    with pytest.raises(UsageError, match=r"--keep-for: .* is not a duration|too long"):
+        keep_time(text)
+
+
+def test_a_time_as_it_is_written_elsewhere() -> None:
+    assert keep_time("1h30m") == timedelta(minutes=90)
+    assert keep_time(None) is None

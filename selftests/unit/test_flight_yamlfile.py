@@ -105,8 +105,11 @@ def test_duplicates_inside_a_merged_mapping_are_told_once() -> None:
         ("a: b: c\n", "f.yaml:1:5: this is not YAML: mapping values are not allowed"),
         ("a: *nowhere\n", "f.yaml:1:4: this is not YAML: found undefined alias"),
         ("a: 1\n---\nb: 2\n", "f.yaml:2:1: this is not YAML"),
-        ("a: \x00\n", "this is not YAML"),
+        ("a: 1\nb: \x00\n", "f.yaml:2: this is not YAML: the character U+0000"),
         ("[" * 3000, "the values are nested too deeply"),
+        # PyYAML hands these numbers to chr().
+        ('a: 1\nb: "\\U00110000"\n', "f.yaml:2:7: this is not YAML: an escape stands for no"),
+        ('a: "\\UFFFFFFFF"\n', "f.yaml:1:7: this is not YAML: an escape stands for no"),
     ],
 )
 def test_what_is_no_mapping_is_told_with_its_place(text: str, told: str) -> None:
@@ -126,6 +129,10 @@ def test_what_is_no_mapping_is_told_with_its_place(text: str, told: str) -> None
         ("a: &a [*a]\n", "this refers to itself"),
         ("a: &a {<<: *a}\n", "'<<' takes a mapping"),
         ("a: {<<: 3}\n", "'<<' takes a mapping"),
+        ("a: {<<: {1: x}}\n", "f.yaml:1:10: a key must be text"),
+        # It could not be printed, nor stand in a file's name.
+        ('a: "\\ud800"\n', "f.yaml:1:4: an escape here is half of a character"),
+        ('"\\udfff": a\n', "f.yaml:1:1: an escape here is half of a character"),
     ],
 )
 def test_odd_values_are_findings(text: str, told: str) -> None:
@@ -136,6 +143,12 @@ def test_odd_values_are_findings(text: str, told: str) -> None:
 def test_aliases_that_multiply_are_stopped() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 9)]
+    assert "more than 20000 values, its aliases counted" in message("\n".join(lines))
+
+
+def test_merges_that_multiply_are_stopped() -> None:
+    lines = ["a0: &a0 {x: 1}"]
+    lines += [f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 40)]
     assert "more than 20000 values, its aliases counted" in message("\n".join(lines))
 
 

@@ -22,7 +22,7 @@ from harness.job.booting import (
     menu_files,
 )
 from harness.job.prepared import PreparedImage
-from harness.job.real import as_fast_as
+from harness.job.speed import as_fast_as
 from harness.xen.config import Disk, DomainConfig, Firmware, Vif
 
 TOOLS = {

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from test_host_pressure import said
 from test_job_flight import FLIGHTS
 
 from harness.console.fake import ScriptedStream, TinyGuest, VirtualClock, VirtualRecorder
@@ -18,21 +19,31 @@ from harness.console.feed import RecorderSpawn
 from harness.console.login import login
 from harness.console.recorder import ConsoleRecorder
 from harness.console.shell import ConsoleShell
-from harness.errors import GuestFailure, HostLost, LabError
+from harness.errors import GuestFailure, HostLost, HostOverloaded, LabError
 from harness.flight.build import build_plan
 from harness.flight.model import ImageSource
 from harness.host.capabilities import Capabilities
 from harness.host.fake import FakeHost
-from harness.host.reaper import KEPT
-from harness.job.guest import POWERED_OFF, GuestUnderTest
+from harness.host.kept import KEPT, kept_until
+from harness.host.lease import take_lease
+from harness.host.owners import domain_uuid
+from harness.host.slots import Claim
+from harness.host.xenhost import XenHost
+from harness.job.guest import GuestUnderTest
+from harness.job.inventories import Inventories
+from harness.job.leaks import JobLedger
 from harness.job.prepared import PreparedImage
 from harness.job.proof import _difference, prove_console, prove_gone, prove_network, prove_ssh
 from harness.job.secrets import FlightSecrets
+from harness.job.shutdown import POWERED_OFF
+from harness.job.slot import slot_terms
 from harness.job.teardown import what_is_left
 from harness.remote.fake import Call, FakeRunner, Reply
 from harness.results.layout import JobDirectory
+from harness.status import Status
 from harness.steps import StepRecord
 from harness.storage.names import golden_tags
+from harness.wait import Deadline, NotYet, wait_for
 
 BOOT_ID = "0f2a6c0e-6b1c-4a49-9f4e-2b6c1d7e8f90"
 PINGS = "20 packets transmitted, 20 received, 0% packet loss, time 3810ms\n"
@@ -66,12 +77,26 @@ class Bench:
     def __init__(self, tmp_path: Path) -> None:
         plan = build_plan(str(FLIGHTS / "smoke.yaml"))
         self.spec = plan.jobs[0]
+        self.other: FakeHost | None = None
         self.fake = FakeHost(volumes={"xf-golden-k": set(golden_tags("k"))})
         image = PreparedImage(golden="xf-golden-k", kernel="/boot/k", initrd="/boot/i")
+        claim = Claim(holder="ada@ctl", flight=plan.flight_id, job=self.spec.name)
+        self.lease = take_lease(self.fake.runner, claim, slot_terms(plan.hosts[0]))
+        self.inventories = Inventories(VirtualClock())
         self.guest = Guest(
             spec=self.spec,
             plan=plan,
             host=self.fake.host,
+            again=self.reconnect,
+            lease=self.lease,
+            ledger=JobLedger.open(
+                self.inventories,
+                self.fake.host,
+                self.reconnect,
+                flight=plan.flight_id,
+                job=self.spec.name,
+                jobs=[self.spec.name],
+            ),
             image=image,
             secrets=FlightSecrets.make(plan.flight_id).directory,
             files=JobDirectory(tmp_path / "job"),
@@ -86,6 +111,12 @@ class Bench:
         self.recorder = VirtualRecorder(stream, tmp_path / "console", clock=clock, name="guest")
         console = RecorderSpawn(self.recorder, start=0)
         self.guest.on_console = login(console, "root", None, timeout=timedelta(minutes=1))
+
+    def reconnect(self) -> XenHost:
+        if self.other is None:
+            msg = "no route to host"
+            raise HostLost(msg)
+        return self.other.host
 
     def _compute(self, command: str) -> tuple[str, int]:
         if match := re.match(r"printf %s (\w+) \| sha256sum", command):
@@ -125,12 +156,23 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     yield made
     made.guest.close()
     made.recorder.close()
+    made.inventories.close()
 
 
 def failure_of(prove: object, bench: Bench) -> tuple[str | None, str]:
     with pytest.raises(GuestFailure) as caught:
         prove(bench.guest)  # type: ignore[operator]
     return caught.value.phase, caught.value.failure_class
+
+
+def test_what_is_late_on_a_busy_host_is_not_the_guests_fault(bench: Bench) -> None:
+    bench.fake.runner.on("^grep -sE .* /proc/pressure/cpu", said(60, share=95, load=6))
+    late = GuestFailure("no answer", phase="ssh", failure_class="no-ssh")
+    with pytest.raises(HostOverloaded, match="no answer"), bench.guest.waiting():
+        raise late
+    panic = GuestFailure("it panicked", phase="ssh", failure_class="kernel-panic")
+    with pytest.raises(GuestFailure, match="it panicked"), bench.guest.waiting():
+        raise panic
 
 
 class TestProofs:
@@ -203,7 +245,7 @@ class TestProofs:
         ]
 
 
-def create(bench: Bench) -> None:
+def create(bench: Bench, made: Callable[[Call], Reply] | None = None) -> None:
     """`GuestUnderTest.create` without a seed: debugfs has nothing to work on here."""
     runner = bench.fake.runner
     runner.on("debugfs")
@@ -213,7 +255,7 @@ def create(bench: Bench) -> None:
         assert f'name = "{bench.guest.name}"' in call.stdin.decode()
         return Reply(stdout="7\n")
 
-    runner.on_call("xl create -p", make)
+    runner.on_call("xl create -p", made or make)
     runner.on("^xl unpause")
     runner.on_open("xl console", [b"Linux version 6.1\r\n"])
     bench.guest.create()
@@ -230,12 +272,63 @@ def test_a_guest_is_made_paused_and_runs_once_its_console_is_heard(bench: Bench)
 
 def test_what_is_written_into_somebody_elses_image_is_told(bench: Bench) -> None:
     source = ImageSource(location="/images/a.img", sha256="")
-    bench.guest.spec = dataclasses.replace(bench.spec, image=source)
+    bench.guest.spec = replace(bench.spec, image=source)
     create(bench)
     assert "/root/.ssh/authorized_keys" in bench.guest.step.facts["overlay"]
 
 
 ORDER = ("xl create -p", "xl console", "xl unpause")
+
+
+def test_its_domain_is_known_by_number_and_uuid(bench: Bench) -> None:
+    create(bench)
+    runvars = bench.guest.facts(kept=False).runvars
+    assert runvars["domid"] == bench.guest.step.facts["domid"] == "7"
+    uuid = domain_uuid(bench.guest._run, bench.spec.name)
+    assert runvars["uuid"] == uuid
+    assert f'uuid = "{uuid}"' in bench.guest.domain_config().to_xl()
+
+
+def test_after_a_reboot_all_its_numbers_are_known(bench: Bench) -> None:
+    create(bench)
+    bench.fake.domains[bench.guest.name] = 9
+    bench.guest.domain.state()
+    runvars = bench.guest.facts(kept=False).runvars
+    assert (runvars["domid"], runvars["former_domids"]) == ("9", "7")
+
+
+def test_nothing_is_made_before_the_host_was_looked_at(bench: Bench) -> None:
+    create(bench)
+    names = [call.command.script_name or call.command.argv[0] for call in bench.fake.runner.calls]
+    assert names.index("census") < names.index("lvcreate")
+
+
+def test_a_host_that_cannot_be_looked_at_before_does_not_stop_the_guest(bench: Bench) -> None:
+    bench.fake.census.fails = "loop"
+    before = bench.inventories.take(bench.fake.host, bench.reconnect)
+    assert before.exception()
+    assert bench.guest._ledger
+    bench.guest._ledger._ledger = replace(bench.guest._ledger._ledger, before=before)
+    create(bench)
+    assert bench.guest.domain.domid == 7
+    assert bench.guest.check_leaks().result().status is Status.BROKEN
+
+
+def test_after_it_was_removed_nothing_is_left(bench: Bench) -> None:
+    create(bench)
+    bench.guest.remove()
+    bench.guest.close()
+    check = bench.guest.check_leaks().result()
+    assert (check.status, check.reason, check.evidence) == (Status.PASS, None, "")
+
+
+def test_what_bears_the_number_of_its_domain_is_found_when_that_is_gone(bench: Bench) -> None:
+    create(bench)
+    bench.guest.remove()
+    bench.fake.interfaces.append("vif7.0")
+    check = bench.guest.check_leaks().result()
+    assert check.status is Status.BROKEN
+    assert "by this job: interface vif7.0, bridge port vif7.0" in (check.reason or "")
 
 
 def test_a_guest_is_removed_once(bench: Bench) -> None:
@@ -278,6 +371,15 @@ def test_a_kept_guest_is_marked(bench: Bench) -> None:
     assert set(facts.waits) == {"guest", "harness"}
 
 
+def test_a_guest_that_is_kept_for_a_while_says_until_when(bench: Bench) -> None:
+    create(bench)
+    bench.guest._keep_for = timedelta(hours=4)
+    bench.guest.keep()
+    tags = bench.fake.volumes[bench.guest.disks.root]
+    assert kept_until(tags) == bench.fake.now + 4 * 3600
+    assert KEPT in tags
+
+
 def test_steps_of_a_guest_that_another_process_made_are_broken(bench: Bench) -> None:
     with pytest.raises(LabError, match="has no domain yet in this process"):
         _ = bench.guest.domain
@@ -308,3 +410,66 @@ def test_where_bytes_differ() -> None:
     assert _difference(b"abcd", b"abcd") == ""
     assert _difference(b"abcd", b"aXcX") == "2 bytes are others, the first at 1"
     assert _difference(b"abcd", b"") == "0 bytes came back, of 4"
+
+
+class TestSlot:
+    """What a guest may do depends on its slot."""
+
+    def test_it_is_given_back_after_the_teardown_not_before(self, bench: Bench) -> None:
+        create(bench)
+        assert list(bench.fake.slots.held) == [1]
+        bench.guest.remove()
+        assert list(bench.fake.slots.held) == [1]
+        bench.guest.close()
+        bench.guest.close()
+        assert bench.fake.slots.held == {}
+        assert bench.guest.facts(kept=False).runvars["slot"] == "1"
+
+    def test_a_kept_guest_takes_none(self, bench: Bench) -> None:
+        create(bench)
+        bench.guest.keep()
+        bench.guest.close()
+        assert bench.fake.slots.held == {}
+        assert len(bench.fake.domains) == 1
+
+    def test_one_that_lost_it_makes_nothing(self, bench: Bench) -> None:
+        bench.fake.slots.tokens[1] = 99
+        with pytest.raises(LabError, match=r"the lease of slot 1 \(token 1\) was lost"):
+            create(bench)
+        assert (bench.fake.domains, set(bench.fake.volumes)) == ({}, {"xf-golden-k"})
+
+    def test_one_that_loses_it_half_way_does_not_run(self, bench: Bench) -> None:
+        ran: list[Call] = []
+
+        def run(call: Call) -> Reply:
+            ran.append(call)
+            return Reply()
+
+        def lose(call: Call) -> Reply:
+            bench.fake.slots.tokens[1] = 99
+            bench.fake.domains[bench.guest.name] = 7
+            return Reply(stdout="7\n")
+
+        bench.fake.runner.on_call("^xl unpause", run)
+        with pytest.raises(LabError, match="was lost"):
+            create(bench, lose)
+        assert ran == []
+        bench.guest.remove()
+        assert (bench.fake.domains, set(bench.fake.volumes)) == ({}, {"xf-golden-k"}), (
+            "what is its own it may remove at any time"
+        )
+
+    def test_what_fails_then_is_no_fault_of_the_guest(self, bench: Bench) -> None:
+        create(bench)
+        bench.fake.slots.lose(1)
+        wait_for(self.noticed(bench), what="it", deadline=Deadline.after(timedelta(seconds=10)))
+        for step in (bench.guest.boot, bench.guest.shut_down):
+            with pytest.raises(LabError, match="was lost"):
+                step()
+
+    def noticed(self, bench: Bench) -> Callable[[], None]:
+        def check() -> None:
+            if not bench.lease.lost:
+                raise NotYet
+
+        return check

@@ -120,14 +120,20 @@ class Bench:
         self.fakes.append(FakeHost())
         return self.fakes[-1].host
 
+    def begin(self, pipeline: ImagePipeline, *hosts: str) -> dict[str, str]:
+        """All jobs fit all of *hosts*, which are just one if none is said."""
+        names = hosts or ("rack1",)
+        fits = {job.name: names for job in self.jobs}
+        return pipeline.begin(self.jobs, fits, dict.fromkeys(names, self.connect))
+
     def pipeline(self, builds: int = 1) -> ImagePipeline:
         return ImagePipeline(self.maker, self.outcomes, self.tell, self.stopping, builds=builds)
 
-    def outcome(self, name: str) -> PreparedImage:
+    def outcome(self, name: str, host: str = "rack1") -> PreparedImage:
         """As soon as it is there."""
 
         def check() -> PreparedImage:
-            if found := self.outcomes.find(name):
+            if found := self.outcomes.find(name, host):
                 return found
             raise NotYet(name)
 
@@ -145,7 +151,7 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
 
 def test_each_image_is_made_once_in_the_order_in_which_jobs_need_it(bench: Bench) -> None:
     pipeline = bench.pipeline()
-    named = pipeline.begin(bench.jobs, bench.connect)
+    named = bench.begin(pipeline)
     one, two, three = bench.names
     assert named == {"one": one, "again": one, "two": two, "three": three}
     assert [bench.outcome(name).key for name in bench.names] == bench.names
@@ -161,9 +167,9 @@ def test_an_image_is_ready_while_the_next_is_still_built(bench: Bench) -> None:
     one, two, _ = bench.names
     bench.maker.held[two] = threading.Event()
     pipeline = bench.pipeline()
-    pipeline.begin(bench.jobs, bench.connect)
+    bench.begin(pipeline)
     assert bench.outcome(one).key == one
-    assert bench.outcomes.find(two) is None
+    assert bench.outcomes.find(two, "rack1") is None
     assert pipeline.pending(two)
     bench.maker.held[two].set()
     assert bench.outcome(two).key == two
@@ -175,7 +181,7 @@ def test_builds_are_bounded(bench: Bench) -> None:
     *_, last = bench.names
     bench.maker.held = {name: threading.Event() for name in bench.names}
     pipeline = bench.pipeline(builds=2)
-    pipeline.begin(bench.jobs, bench.connect)
+    bench.begin(pipeline)
 
     def two_at_work() -> None:
         if bench.maker.at_once < 2:
@@ -195,7 +201,7 @@ def test_what_cannot_be_built_or_brought_breaks_only_that_image(bench: Bench) ->
     bench.maker.build_errors[one] = LabError("no space")
     bench.maker.bring_errors[two] = RuntimeError("a bug")
     pipeline = bench.pipeline()
-    pipeline.begin(bench.jobs, bench.connect)
+    bench.begin(pipeline)
     assert bench.outcome(one).broken == "no space"
     assert bench.outcome(two).broken == f"image {two}: RuntimeError: a bug"
     assert bench.outcome(three).broken == ""
@@ -206,9 +212,37 @@ def test_a_host_that_is_lost_is_asked_again_for_the_next_image(bench: Bench) -> 
     one, two, _ = bench.names
     bench.refuse = 2
     pipeline = bench.pipeline()
-    pipeline.begin(bench.jobs, bench.connect)
+    bench.begin(pipeline)
     assert bench.outcome(one).broken == "rack1 does not answer"
     assert bench.outcome(two).broken == ""
+    pipeline.stop()
+
+
+def test_an_image_is_built_once_and_brought_to_every_host_that_may_need_it(bench: Bench) -> None:
+    one, two, three = bench.names
+    pipeline = bench.pipeline()
+    fits = {"one": ["rack1"], "again": ["rack2"], "two": ["rack2"], "three": ["rack1"]}
+    pipeline.begin(bench.jobs, fits, dict.fromkeys(("rack1", "rack2"), bench.connect))
+    for name, host in ((one, "rack1"), (one, "rack2"), (two, "rack2"), (three, "rack1")):
+        assert bench.outcome(name, host).key == name
+    pipeline.stop()
+    assert sorted(bench.maker.did) == sorted(
+        [*(f"build {name}" for name in bench.names), f"bring {one}"]
+        + [f"bring {name}" for name in bench.names]
+    )
+    assert bench.outcomes.find(two, "rack1") is None
+    assert len(bench.fakes) == 2
+    assert f"image {two} is ready on rack2" in bench.said
+
+
+def test_a_job_need_not_wait_for_the_last_host_to_have_its_image(bench: Bench) -> None:
+    one, *_ = bench.names
+    pipeline = bench.pipeline()
+    bench.refuse = 2  # the first try of one of them, and the second
+    bench.begin(pipeline, "rack1", "rack2")
+    found = [bench.outcome(one, host).broken for host in ("rack1", "rack2")]
+    assert "" in found
+    assert not pipeline.pending(one)
     pipeline.stop()
 
 
@@ -216,7 +250,7 @@ def test_stopping_ends_what_is_under_way_and_tells_those_who_wait(bench: Bench) 
     one, two, three = bench.names
     bench.maker.held[two] = threading.Event()
     pipeline = bench.pipeline()
-    pipeline.begin(bench.jobs, bench.connect)
+    bench.begin(pipeline)
     bench.outcome(one)
     pipeline.stop()
     assert bench.outcome(one).broken == ""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.errors import GuestFailure, LabError
 from harness.job.refusal import SIGNS, Sign, whose_fault
 from harness.remote.fake import FakeRunner
 from harness.xen.toolstack import CreateRefused
+
+DATA = Path(__file__).parent.parent / "data" / "xl"
+"""What xl 4.17 really said."""
 
 
 @pytest.mark.parametrize("sign", SIGNS, ids=lambda sign: sign.failure_class)
@@ -27,6 +32,9 @@ def test_what_points_at_the_image_is_its_fault(sign: Sign) -> None:
     [
         "libxl: error: libxl_mem.c: failed to free memory for the domain",
         "libxl: error: Unable to add disk devices",
+        (DATA / "create-no-memory-4.17.txt").read_text(),
+        (DATA / "create-no-bridge-4.17.txt").read_text(),
+        (DATA / "create-exists-4.17.txt").read_text(),
         "",
     ],
 )

@@ -36,7 +36,6 @@ def flight(*jobs: JobResult) -> FlightResult:
         duration=125,
         harness_version="0",
         revision=None,
-        host=None,
         jobs=jobs,
         command="xenflight run matrix",
     )

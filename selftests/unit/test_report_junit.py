@@ -63,6 +63,16 @@ def test_properties_tell_flight_host_and_xen(tmp_path: Path) -> None:
     assert expected.items() <= found.items()
 
 
+def test_an_earlier_attempt_is_a_property(tmp_path: Path) -> None:
+    flight = Flight(tmp_path / "f1")
+    flight.step(PV, "guest-create", Status.BROKEN, reason="the pool is full")
+    flight.recorder.job_ended(PV, host="rack1")
+    flight.recorder.job_retried(PV)
+    flight.passing_job(PV)
+    text = junit_xml(flight.recorder.finish())
+    assert 'name="attempt.1" value="broken on rack1: guest-create: the pool is full"' in text
+
+
 @pytest.mark.parametrize(
     ("status", "tag", "message"),
     [

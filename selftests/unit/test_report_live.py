@@ -208,6 +208,14 @@ def test_job_nobody_announced_does_no_harm() -> None:
     assert "surprise" in picture(view)
 
 
+def test_job_that_is_tried_again_begins_anew() -> None:
+    view = LiveView(console(terminal=False), {"job": ["a", "b"]})
+    for testid, status in (("a", Status.BROKEN), ("b", Status.BLOCKED), ("a", Status.PASS)):
+        view.step_started("job", testid)
+        view.step_finished("job", StepResult(testid=testid, status=status))
+    assert "●·" in picture(view)
+
+
 def test_low_screen_shows_running_jobs_then_bad_ones_and_counts_the_rest() -> None:
     names = [f"job-{number:02d}" for number in range(20)]
     view = LiveView(

@@ -27,7 +27,7 @@ from rich.console import Console
 from harness.report.summary import Summary, first_failure, summary_text
 from harness.results.events import HostKnown, JobEnded, Problem, StepFinished
 from harness.results.log import FlightLog
-from harness.results.model import FlightResult, StepResult
+from harness.results.model import EvidenceResult, FlightResult, StepResult
 from harness.status import Status
 
 GOLDEN = Path(__file__).parents[1] / "data" / "report"
@@ -116,12 +116,42 @@ def test_skipped_jobs_take_a_line_for_each_reason() -> None:
     assert "41 skip" in "".join(lines)
 
 
+@pytest.mark.parametrize(
+    ("taken", "told"),
+    [
+        ({"index": "jobs/j/evidence/index.json", "asked": 2, "had": 2}, "{}/jobs/j/evidence/"),
+        (
+            {"index": "jobs/j/evidence/index.json", "asked": 9, "had": 2, "note": "\x1b[2Jlost"},
+            "{}/jobs/j/evidence/ (2 of 9; lost)",
+        ),
+        ({"note": "disk full"}, "disk full"),
+    ],
+)
+def test_evidence_is_named(tmp_path: Path, taken: dict[str, object], told: str) -> None:
+    flight = Flight(tmp_path / "f1")
+    flight.step(PV, "guest-create", Status.FAIL, reason="no")
+    flight.recorder.job_ended(PV, evidence=EvidenceResult.model_validate(taken))
+    text = summary_text(flight.recorder.finish(), SHOWN, width=200)
+    assert f"evidence: {told.format(SHOWN)}\n" in text
+
+
 def test_job_that_was_kept_says_where(tmp_path: Path) -> None:
     flight = Flight(tmp_path / "f1")
     flight.step(PV, "guest-create", Status.FAIL, reason="no")
-    flight.recorder.job_ended(PV, kept=True)
+    flight.recorder.job_ended(PV, host="testbox", kept=True)
     text = summary_text(flight.recorder.finish(), SHOWN)
     assert "kept:    its domain and its disks are still on testbox" in text
+
+
+def test_job_that_was_tried_again_says_why(tmp_path: Path) -> None:
+    flight = Flight(tmp_path / "f1")
+    flight.step(PV, "guest-create", Status.BROKEN, reason="the pool is full")
+    flight.recorder.job_ended(PV, host="rack1")
+    flight.recorder.job_retried(PV)
+    flight.passing_job(PV)
+    text = summary_text(flight.recorder.finish(), SHOWN, width=120)
+    said = f"tried once more: {PV}, broken on rack1 at first: guest-create: the pool is full"
+    assert said in text
 
 
 def test_without_evidence_the_end_of_the_console_is_quoted(tmp_path: Path) -> None:

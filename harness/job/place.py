@@ -1,0 +1,109 @@
+"""Where a job runs: a slot on one of the hosts that can run it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable
+from datetime import timedelta
+from pathlib import Path
+
+from harness.errors import DeadlineExceeded, LabError, Starved
+from harness.flight.model import JobSpec
+from harness.flight.plan import Plan
+from harness.host.lease import SlotLease
+from harness.host.slots import read_slots
+from harness.host.xenhost import XenHost
+from harness.job.slot import Waiting, take_free_slot, take_slot
+from harness.steps import StepRecord
+from harness.wait import Deadline, NotYet, wait_for
+
+LOOK = timedelta(seconds=2)
+"""How often a job that waits for a slot on any of several hosts looks at them."""
+Connect = Callable[[str], XenHost]
+
+
+def take_place(
+    spec: JobSpec,
+    plan: Plan,
+    names: Iterable[str],
+    connect: Connect,
+    directory: Path,
+    step: StepRecord,
+    now: Callable[[], Iterable[str]] | None = None,
+) -> tuple[XenHost, SlotLease]:
+    """A slot for the job of *spec* on one of the hosts *names*, and that host.
+
+    The one with most free slots comes first. A host that can't be reached is left out, as long as
+    there is another. Where more may come to be fit for it while it waits, *now* tells which are.
+    See `take_slot` for what is raised.
+    """
+    hosts = list(names)
+    if len(hosts) == 1 and now is None:
+        host = connect(hosts[0])
+        return host, take_slot(spec, plan, host, directory, step)
+    patience = max(host.slot_timeout for host in plan.hosts)
+    deadline = Deadline.after(patience, step.clock)
+    search = _Search(spec, plan, now or (lambda: hosts), connect, step)
+    with Waiting(spec.name, directory, step) as waiting:
+
+        def look() -> tuple[XenHost, SlotLease]:
+            try:
+                return search.look()
+            except NotYet as why:
+                waiting.tell(f"a slot: {why}")
+                raise
+
+        try:
+            what = f"a slot for {spec.name}"
+            return wait_for(look, what=what, deadline=deadline, interval=LOOK)
+        except DeadlineExceeded as error:
+            msg = f"no slot was free within {patience.total_seconds():g} s: {error.__cause__}"
+            raise Starved(msg) from error
+
+
+class _Search:
+    """Looks at several hosts for one job, again and again."""
+
+    def __init__(
+        self,
+        spec: JobSpec,
+        plan: Plan,
+        names: Callable[[], Iterable[str]],
+        connect: Connect,
+        step: StepRecord,
+    ) -> None:
+        self._spec = spec
+        self._plan = plan
+        self._names = names
+        self._connect = connect
+        self._step = step
+
+    def look(self) -> tuple[XenHost, SlotLease]:
+        """The slot; `NotYet` when none is free. `LabError` when no host can be used any more."""
+        why: list[str] = []
+        lost: list[LabError] = []
+        for host in self._in_order(lost):
+            try:
+                return host, take_free_slot(self._spec, self._plan, host, self._step)
+            except Starved as error:
+                why.append(str(error))
+            except LabError as error:
+                lost.append(error)
+        if lost and not why:
+            raise LabError("; ".join(map(str, lost))) from lost[0]
+        raise NotYet("; ".join([*why, *map(str, lost)]) or "none of its hosts is fit for it")
+
+    def _in_order(self, lost: list[LabError]) -> list[XenHost]:
+        """Those that answer, the emptiest first; where there is no difference, not all jobs begin
+        with the same one."""
+        names = list(self._names())
+        start = zlib.crc32(self._spec.name.encode()) % max(1, len(names))
+        found: list[tuple[int, XenHost]] = []
+        for name in (*names[start:], *names[:start]):
+            try:
+                host = self._connect(name)
+                free = read_slots(host.runner).free(self._plan.host_named(name).slots)
+                found.append((free, host))
+            except LabError as error:
+                lost.append(error)
+        return [host for _, host in sorted(found, key=lambda one: -one[0])]
