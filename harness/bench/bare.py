@@ -119,7 +119,15 @@ def _run(
 
 def _ssh_config(endpoint: SshEndpoint, work: Path) -> str:
     """One shared connection to dom0, and guests through it."""
+    known_hosts = work / "known_hosts"
+    known_hosts.write_text(f"dom0 {endpoint.host_key}\n", encoding="utf-8")
+    # ssh takes the first value it finds. The guest is the script's own, and has whatever host key
+    # its image made on its first boot.
     return f"""\
+Host dom0
+    StrictHostKeyChecking yes
+    UserKnownHostsFile {known_hosts}
+    HostKeyAlias dom0
 Host *
     BatchMode yes
     LogLevel ERROR

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
 import typer
 
 from harness.errors import XenflightError
+
+if TYPE_CHECKING:
+    from harness.store.store import Transaction
 
 
 def flights(incomplete: str) -> list[str]:
@@ -43,3 +49,60 @@ def hosts(incomplete: str) -> list[str]:
     except XenflightError:
         return []
     return [name for name in names if name.startswith(incomplete)]
+
+
+def stored_flights(context: typer.Context, incomplete: str) -> list[str]:
+    """Ids of the newest flights in the store."""
+    from harness.store.names import flight_ids
+
+    return _from_store(context, lambda connection: flight_ids(connection, incomplete))
+
+
+def stored_jobs(context: typer.Context, incomplete: str) -> list[str]:
+    """Names of the jobs in the store; after a flight, of those in that flight."""
+    from harness.store.names import job_names, jobs_of
+
+    flight = context.params.get("flight")
+    if flight:
+        return _from_store(context, lambda connection: jobs_of(connection, flight, incomplete))
+    return _from_store(context, lambda connection: job_names(connection, incomplete))
+
+
+def stored_steps(context: typer.Context, incomplete: str) -> list[str]:
+    """Testids of the job that stands on the line."""
+    from harness.store.names import step_names
+
+    job = str(context.params.get("job") or "")
+    return _from_store(context, lambda connection: step_names(connection, job, incomplete))
+
+
+def branches(context: typer.Context, incomplete: str) -> list[str]:
+    """Branches in the store."""
+    from harness.store.names import branches as known
+
+    names = _from_store(context, known)
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def _from_store(context: typer.Context, look: Callable[[Transaction], Iterable[str]]) -> list[str]:
+    from datetime import timedelta
+
+    from harness.store.store import Store
+    from harness.store.url import find_store
+
+    try:
+        url = find_store(context.params.get("store"))
+        if url is None:
+            return []
+        store = Store(url, patience=timedelta(seconds=1))
+        with store, store.reading() as connection:
+            return list(look(connection))
+    except XenflightError:
+        return []
+
+
+def grub_forms(incomplete: str) -> list[str]:
+    """Languages of boot configurations."""
+    from harness.grub.model import Form
+
+    return [form.value for form in Form if form.value.startswith(incomplete)]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app
-from harness.cli.options import FlightArgument, HostOption, OnlyOption, SkipsOption, YesOption
+from harness.cli.options import FlightArgument, HostsOption, OnlyOption, SkipsOption, YesOption
 from harness.status import EXIT_USAGE
 
 
@@ -15,7 +15,7 @@ from harness.status import EXIT_USAGE
 def plan(
     flight: FlightArgument = "smoke",
     only: OnlyOption = None,
-    host: HostOption = None,
+    host: HostsOption = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="The plan as JSON, with every timeout and default.")
     ] = False,
@@ -35,22 +35,22 @@ def plan(
     [cyan]xenflight plan flights/smoke.yaml --json[/cyan]
     """
     from harness.cli.output import output
-    from harness.cli.planning import host_line, print_plan
+    from harness.cli.planning import host_lines, print_plan
     from harness.flight.build import build_plan
     from harness.flight.plan import to_json
 
-    found = build_plan(flight, only=only or (), host=host, huge=yes)
+    found = build_plan(flight, only=only or (), hosts=host or (), huge=yes)
     if as_json:
         typer.echo(to_json(found), nl=False)
         return
     console = output()
     print_plan(console, found, skips=skips)
-    console.print(f"\nhost: {host_line(found)}", markup=False)
+    console.print(f"\n{host_lines(found)}", markup=False)
 
 
 @app.command()
 def check() -> None:
-    """Check all flights, hosts.yaml and the suites against each other. Touches no host.
+    """Check all flights, hosts.yaml, policies and the suites against each other. Touches no host.
 
     Every flight must parse, every suite must be used by some flight, and every test must be in
     such a suite. Findings are printed as file:line:column, and the exit code is then 2.
@@ -62,8 +62,9 @@ def check() -> None:
     from harness.cli.output import output
     from harness.flight.check import check_project
     from harness.flight.find import flight_files, flights_dir, suites_dir
+    from harness.gate.names import check_policies
 
-    findings = check_project(flights_dir(), suites_dir())
+    findings = check_project(flights_dir(), suites_dir()) + check_policies(flights_dir())
     console = output()
     for finding in findings:
         console.print(str(finding), markup=False, soft_wrap=True)

@@ -2,41 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from datetime import timedelta
 
 from rich.console import Console
 
 from harness.errors import UsageError
-from harness.flight.find import HOSTS_FILE, flights_dir
 from harness.flight.hints import did_you_mean
-from harness.flight.inventory import load_hosts
-from harness.flight.model import HostSpec
-from harness.host.reaper import Leftovers, find_dead, inventory, reap_dead, reap_kept
+from harness.host.reaper import Leftovers, find_dead, inventory, reap_kept
 from harness.host.xenhost import XenHost
-from harness.job.reach import ssh_endpoint
+from harness.job.reap import reap
 from harness.job.secrets import FlightSecrets
-from harness.remote.sshlink import SshEndpoint
-from harness.testbox.machine import Testbox
-from harness.testbox.warm import SavedState
-
-
-@contextmanager
-def connected(name: str | None, console: Console) -> Iterator[XenHost | None]:
-    """The host called *name* in hosts.yaml, or its default; None, and a word, when it is down.
-
-    `LabError` when a host that should be up can't be reached.
-    """
-    spec = load_hosts(flights_dir() / HOSTS_FILE).get(name)
-    endpoint = _endpoint(spec, console)
-    if endpoint is None:
-        yield None
-        return
-    host = XenHost.connect(spec, endpoint)
-    try:
-        yield host
-    finally:
-        host.close()
+from harness.units import human_seconds
 
 
 def show(host: XenHost, console: Console, *, kept: str | None) -> None:
@@ -54,9 +30,8 @@ def show(host: XenHost, console: Console, *, kept: str | None) -> None:
 
 def remove_dead(host: XenHost, console: Console) -> None:
     """Remove what dead flights left. `LabError` names what would not go."""
-    removed = reap_dead(host)
+    removed = reap(host)
     for left in removed:
-        FlightSecrets.of(left.run).remove()
         _say(console, f"{host.name}: removed what flight {left.run} left: {left}")
     if not removed:
         _say(console, f"{host.name}: nothing to reap")
@@ -83,20 +58,13 @@ def _kept(host: XenHost, run: str) -> Leftovers:
 def _say_kept(host: XenHost, console: Console, *, but: str | None = None) -> None:
     for left in inventory(host).values():
         if left.kept_jobs and left.run != but:
-            jobs = ", ".join(left.kept_jobs)
+            jobs = ", ".join(_with_time(job, time) for job, time in left.kept.items())
             _say(console, f"{host.name}: kept for you: {jobs}; --kept {left.run} removes that")
 
 
-def _endpoint(spec: HostSpec, console: Console) -> SshEndpoint | None:
-    if not spec.testbox:
-        return ssh_endpoint(spec)
-    box = Testbox(spec.name, spec.testbox)
-    if box.record():
-        return box.endpoint()
-    saved = SavedState(directory=box.paths.top, key="").sealed
-    what = "what it had is saved with it" if saved else "there is nothing to reap"
-    _say(console, f"{spec.name} is a testbox, and down: {what}")
-    return None
+def _with_time(job: str, left: timedelta | None) -> str:
+    """A job whose guest is kept, and for how long yet, if that has an end."""
+    return job if left is None else f"{job} ({human_seconds(left.total_seconds())} left)"
 
 
 def _say(console: Console, text: str) -> None:

@@ -34,6 +34,38 @@ HostOption = Annotated[
         autocompletion=complete.hosts,
     ),
 ]
+StoreOption = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="STORE",
+        help="The store: a file, postgresql://USER@HOST/DATABASE, or none. Else what"
+        " XENFLIGHT_STORE names, else the user's own file.",
+    ),
+]
+BranchOption = Annotated[
+    str | None,
+    typer.Option(
+        "--branch",
+        metavar="NAME",
+        help="Only flights of this branch.",
+        autocompletion=complete.branches,
+    ),
+]
+LimitOption = Annotated[
+    int, typer.Option("-n", "--limit", min=1, max=10_000, help="So many at most, the newest.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="As JSON, for machines.")]
+HostsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--host",
+        metavar="NAME",
+        help="A host from hosts.yaml, instead of the flight's own. May be given again, or with"
+        " commas between.",
+        autocompletion=complete.hosts,
+    ),
+]
 YesOption = Annotated[
     bool, typer.Option("--yes", help="Do it although the flight has very many jobs.")
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from harness.flight.find import suites_dir
-from harness.flight.model import JobSpec
+from harness.flight.model import HostSpec, JobSpec
 from harness.flight.plan import Plan
 from harness.flight.selector import by_reason
 from harness.units import Size, human_size
@@ -17,9 +17,9 @@ _WIDTH = 80
 
 
 def workers_for(plan: Plan, wanted: int | None) -> int:
-    """How many jobs run at once: as many as asked for, else as the host has slots."""
+    """How many jobs run at once: as many as asked for, else as the hosts have slots."""
     runnable = sum(not job.skip for job in plan.jobs)
-    return max(1, min(wanted or plan.host.slots, runnable))
+    return max(1, min(wanted or plan.slots, runnable))
 
 
 def print_plan(console: Console, plan: Plan, *, skips: bool = False) -> None:
@@ -61,11 +61,16 @@ def skipped(jobs: Sequence[JobSpec], *, skips: bool) -> Iterator[str]:
             yield from (f"          {job.name}" for job in found)
 
 
-def host_line(plan: Plan) -> str:
-    """What the host is, in a few words."""
-    host = plan.host
+def host_lines(plan: Plan) -> str:
+    """What each host is, in a few words and a line for each."""
+    return "\n".join(f"host: {_host_line(host)}" for host in plan.hosts)
+
+
+def _host_line(host: HostSpec) -> str:
     if host.testbox:
         kind = f"a testbox: Xen on Debian {host.testbox.release} in QEMU"
+    elif host.sim:
+        kind = "which is simulated: its verdicts count for nothing"
     else:
         kind = f"at {host.ssh.address}" if host.ssh else "of no known kind"
     return f"{host.name}, {kind}; {host.slots} slot(s), timeouts x {host.timeout_factor:g}"
@@ -73,9 +78,15 @@ def host_line(plan: Plan) -> str:
 
 def pytest_line(plan: Plan, workers: int, only: Sequence[str] = ()) -> list[str]:
     """The plain pytest command that does the same as this plan."""
-    words = ["pytest", str(suites_dir()), "--flight", plan.source, "--host", plan.host.name]
+    words = ["pytest", str(suites_dir()), "--flight", plan.source]
+    words += ["--host", ",".join(host.name for host in plan.hosts)]
     words += ["--only", ",".join(only)] if only else []
     words += ["--keep", plan.keep]
+    if plan.keep_for:
+        words += ["--keep-for", f"{plan.keep_for.total_seconds():g}s"]
+    words += ["--dump-core"] if plan.dump_core else []
+    words += [] if plan.retry else ["--no-retry"]
+    words += [] if plan.power_cycle else ["--no-power-cycle"]
     return [*words, "-n", str(workers)] if workers > 1 else words
 
 
@@ -96,3 +107,14 @@ def _disk(job: JobSpec) -> Size:
 
 def _jobs(count: int) -> str:
     return f"{count} job{'s' if count != 1 else ''}"
+
+
+def keeping_words(branch: str | None, blessing: str | None, store: str | None) -> list[str]:
+    """Options of the plugin for how history keeps a flight; `UsageError` for what it can't be."""
+    from harness.results.belonging import blessing_word, branch_name
+    from harness.store.url import find_store
+
+    find_store(store)
+    words = ["--branch", branch_name(branch)] if branch else []
+    words += ["--blessing", blessing_word(blessing)] if blessing else []
+    return words + (["--store", store] if store else [])

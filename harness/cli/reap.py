@@ -25,6 +25,8 @@ def reap(
 ) -> None:
     """Remove what flights left on a host whose own process died. Running flights are left alone.
 
+    Guests that were kept for a time (--keep-for) go, too, once it is over.
+
     Every flight does this by itself before it begins.
 
     [bold]Examples[/bold]
@@ -35,8 +37,9 @@ def reap(
 
     [cyan]xenflight reap --kept smoke-20261122-114412-a1b2c3[/cyan]
     """
-    from harness.cli.leftovers import connected, remove_dead, remove_kept, show
+    from harness.cli.leftovers import remove_dead, remove_kept, show
     from harness.cli.output import output
+    from harness.cli.reaching import connected
 
     console = output()
     with connected(host, console) as found:

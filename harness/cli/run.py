@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from harness.cli import complete
 from harness.cli.app import app
-from harness.cli.options import FlightArgument, HostOption, OnlyOption, YesOption
+from harness.cli.options import FlightArgument, HostsOption, OnlyOption, StoreOption, YesOption
 from harness.flight.axes import Keep
 
 
@@ -16,17 +17,24 @@ from harness.flight.axes import Keep
 def run(
     flight: FlightArgument = "smoke",
     only: OnlyOption = None,
-    host: HostOption = None,
+    host: HostsOption = None,
     keep: Annotated[
         Keep, typer.Option(help="When to leave guests and volumes behind, to look at them.")
     ] = Keep.NEVER,
+    keep_for: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="How long, such as 4h or 1h30m; then any flight there may remove them.",
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done, and stop.")
     ] = False,
     jobs: Annotated[
         int | None,
         typer.Option(
-            "-n", "--jobs", min=1, metavar="N", help="Jobs at once; as many as the host has slots."
+            "-n", "--jobs", min=1, metavar="N", help="Jobs at once; as many as hosts have slots."
         ),
     ] = None,
     timeout_factor: Annotated[
@@ -38,6 +46,39 @@ def run(
             help="Stretch timeouts by this, not the host's factor.",
         ),
     ] = None,
+    dump_core: Annotated[
+        bool,
+        typer.Option(
+            "--dump-core",
+            help="Of a guest that fails keep the memory, too. It holds the guest's secrets.",
+        ),
+    ] = False,
+    retry: Annotated[
+        bool, typer.Option(help="Try jobs once more that were broken by the lab.")
+    ] = True,
+    no_power_cycle: Annotated[
+        bool,
+        typer.Option(
+            "--no-power-cycle",
+            help="Leave a host that does not answer as it is, whatever hosts.yaml says.",
+        ),
+    ] = False,
+    branch: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="The series of flights it is compared with; the flight's name if not given.",
+            autocompletion=complete.branches,
+        ),
+    ] = None,
+    blessing: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WORD",
+            help="How far it is trusted: real, by which others are judged; adhoc if not given.",
+        ),
+    ] = None,
+    store: StoreOption = None,
     yes: YesOption = False,
 ) -> None:
     """Run a flight: build its guests, boot, prove and remove them.
@@ -46,32 +87,47 @@ def run(
 
     [cyan]xenflight run smoke[/cyan]
 
-    [cyan]xenflight run smoke --only '*-pv-*' --keep on-failure[/cyan]
+    [cyan]xenflight run smoke --only '*-pv-*' --keep on-failure --keep-for 4h[/cyan]
 
     [cyan]xenflight run smoke --host rack1 -n 4[/cyan]
+
+    [cyan]xenflight run nightly --host rack1,rack2[/cyan]
+
+    [cyan]xenflight run nightly --branch xen-unstable --blessing real[/cyan]
     """
     from harness.cli.output import output
-    from harness.cli.planning import host_line, print_plan, pytest_line, workers_for
-    from harness.flight.build import build_plan, refuse_many
+    from harness.cli.planning import (
+        host_lines,
+        keeping_words,
+        print_plan,
+        pytest_line,
+        workers_for,
+    )
+    from harness.flight.build import build_plan, keep_time, refuse_many
 
     plan = build_plan(
         flight,
         only=only or (),
-        host=host,
+        hosts=host or (),
         keep=keep,
+        keep_for=keep_time(keep_for),
         timeout_factor=timeout_factor,
+        dump_core=dump_core,
+        retry=retry,
+        power_cycle=not no_power_cycle,
         huge=yes,
     )
     workers = workers_for(plan, jobs)
+    keeping = keeping_words(branch, blessing, store)
     if dry_run:
         console = output()
         print_plan(console, plan)
-        console.print(f"\nhost: {host_line(plan)}", markup=False)
-        line = shlex.join(pytest_line(plan, workers, only or ()))
+        console.print(f"\n{host_lines(plan)}", markup=False)
+        line = shlex.join([*pytest_line(plan, workers, only or ()), *keeping])
         console.print(line, markup=False, soft_wrap=True)
         return
     if not yes:
         refuse_many(plan)
     from harness.plugin.launch import run_flight
 
-    raise typer.Exit(run_flight(plan, workers=workers))
+    raise typer.Exit(run_flight(plan, workers=workers, keeping=keeping))

@@ -18,10 +18,18 @@ def selftest(
     quick: Annotated[
         bool, typer.Option("--quick", help="Without the tests that need a real Xen in QEMU.")
     ] = False,
+    thorough: Annotated[
+        bool,
+        typer.Option(
+            "--thorough",
+            help="With those that show again, at length, what others show. -k runs them, too.",
+        ),
+    ] = False,
 ) -> None:
     """Test xenflight itself, a real Xen host and real guests included.
 
-    Without KVM it first builds the QEMU of 'testbox mend', once: ten minutes.
+    Takes an hour on two cores without KVM; with --thorough, two. Without KVM it first builds the
+    QEMU of 'testbox mend', once: ten minutes.
 
     [bold]Examples[/bold]
 
@@ -46,8 +54,12 @@ def selftest(
         _mend()
     # A test that hangs fails: the longest, which boots hosts, takes minutes on a busy machine.
     words = [sys.executable, "-m", "pytest", "selftests", "--timeout", "900"]
+    words += ["--durations", "12", "--durations-min", "20"]
     words += ["-k", expression] if expression else []
     words += ["--ignore", "selftests/xen"] if quick else []
+    unwanted = [] if thorough or expression else ["not thorough"]
+    unwanted += ["not testbox"] if quick else []
+    words += ["-m", " and ".join(unwanted)] if unwanted else []
     os.chdir(root)
     # pytest takes this process's place: its output and exit code are the answer.
     become(Command(tuple(words)))

@@ -7,6 +7,8 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
 
@@ -53,7 +55,10 @@ def test_plan_shows_the_jobs_and_what_they_need(capsys: Captured) -> None:
 
 
 def test_plan_adds_up_and_obeys_only(capsys: Captured) -> None:
-    assert main(["plan", "must-fail", "--only", "*-panic,*-no-*", "--host", "rack1"]) == 0
+    assert (
+        main(["plan", "must-fail", "--only", "*-panic,*-no-network,*-no-getty", "--host", "rack1"])
+        == 0
+    )
     out = capsys.readouterr().out
     assert "3 jobs" in out
     assert "1.5 GiB" in out
@@ -161,6 +166,8 @@ def test_the_runner_of_typer_sees_the_same() -> None:
         (["plan", "smoke", "more"], "more"),
         (["frobnicate"], "error: No such command 'frobnicate'"),
         (["run", "--keep", "maybe", "--dry-run"], "maybe"),
+        (["run", "--keep-for", "4h", "--dry-run"], "add --keep on-failure or --keep always"),
+        (["run", "--keep", "always", "--keep-for", "4", "--dry-run"], "'4' is not a duration"),
         (["run", "-n", "0", "--dry-run"], "--jobs"),
         (["run", "--timeout-factor", "0", "--dry-run"], "--timeout-factor"),
     ],
@@ -235,17 +242,22 @@ def make_project(root: Path) -> None:
 
 def test_a_dry_run_shows_the_plan_and_the_pytest_line(capsys: Captured) -> None:
     arguments = ["run", "must-fail", "--dry-run", "--keep", "on-failure", "--timeout-factor", "8"]
+    arguments += ["--keep-for", "1h30m", "--dump-core"]
+    arguments += ["--branch", "xen-unstable", "--blessing", "real"]
     assert main([*arguments, "-n", "3"]) == 0
     out = capsys.readouterr().out
-    assert "5 jobs" in out
+    assert "12 jobs" in out
     assert "timeouts x 8" in out
     words = shlex.split(out.splitlines()[-1])
     assert words[:4] == ["pytest", "suites", "--flight", "flights/must-fail.yaml"]
-    assert words[-2:] == ["-n", "3"]
+    assert words[words.index("-n") + 1] == "3"
+    assert words[-4:] == ["--branch", "xen-unstable", "--blessing", "real"]
     assert words[words.index("--keep") + 1] == "on-failure"
+    assert words[words.index("--keep-for") + 1] == "5400s"
+    assert "--dump-core" in words
 
 
-@pytest.mark.parametrize(("wanted", "used"), [([], "2"), (["-n", "9"], "5")])
+@pytest.mark.parametrize(("wanted", "used"), [([], "2"), (["-n", "19"], "12")])
 def test_workers_are_the_slots_unless_told_and_never_more_than_jobs(
     capsys: Captured, wanted: list[str], used: str
 ) -> None:
@@ -386,7 +398,8 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
     """The plans that were run; nothing is."""
     given: list[Plan] = []
 
-    def run_flight(plan: Plan, *, workers: int) -> int:
+    def run_flight(plan: Plan, *, workers: int, keeping: Sequence[str]) -> int:
+        assert (workers > 0, keeping) == (True, [])
         given.append(plan)
         return 0
 
@@ -397,17 +410,22 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> list[Plan]:
 
 
 def test_run_hands_the_plan_over_and_ends_as_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    given: list[tuple[Plan, int]] = []
+    given: list[tuple[Plan, int, list[str]]] = []
 
-    def run_flight(plan: Plan, *, workers: int) -> int:
-        given.append((plan, workers))
+    def run_flight(plan: Plan, *, workers: int, keeping: Sequence[str]) -> int:
+        given.append((plan, workers, list(keeping)))
         return 5
 
     launch = ModuleType("harness.plugin.launch")
     launch.__dict__["run_flight"] = run_flight
     monkeypatch.setitem(sys.modules, "harness.plugin.launch", launch)
     arguments = ["run", "must-fail", "--only", "*-panic", "--keep", "always", "--host", "rack1"]
+    arguments += ["--keep-for", "1h30m", "--dump-core"]
+    arguments += ["--branch", "xen-unstable", "--blessing", "real"]
     assert main(arguments) == 5
-    ((plan, workers),) = given
+    ((plan, workers, keeping),) = given
+    assert keeping == ["--branch", "xen-unstable", "--blessing", "real"]
     assert [job.name for job in plan.jobs] == [f"{JOB}-panic"]
-    assert (plan.keep, plan.host.name, workers) == ("always", "rack1", 1)
+    assert (plan.keep, plan.hosts[0].name, workers) == ("always", "rack1", 1)
+    assert plan.keep_for == timedelta(minutes=90)
+    assert plan.dump_core is True

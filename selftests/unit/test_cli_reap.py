@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from harness.cli import main
 from harness.cli.leftovers import remove_dead, remove_kept, show
 from harness.errors import UsageError
 from harness.host.fake import FakeHost
-from harness.host.reaper import KEPT
+from harness.host.kept import KEPT, kept_tags
 from harness.job.secrets import FlightSecrets
 
 HOSTS = """
@@ -119,3 +120,27 @@ def test_an_unknown_host(
     monkeypatch.chdir(tmp_path)
     assert main(["reap", "--host", "bx"]) == 2
     assert "unknown host 'bx'; did you mean 'box'?" in capsys.readouterr().err
+
+
+def test_how_long_guests_are_kept_yet(fake: FakeHost, terminal: Terminal) -> None:
+    add(fake, "kept-2", JOB, *kept_tags(fake.runner, timedelta(hours=4)))
+    fake.now += 48 * 60
+    show(fake.host, terminal.console, kept=None)
+    assert terminal.lines[1:] == [
+        f"rack1: kept for you: {JOB}; --kept kept-1 removes that",
+        f"rack1: kept for you: {JOB} (3 h 12 m left); --kept kept-2 removes that",
+    ]
+
+
+def test_what_was_kept_goes_with_its_secrets_when_its_time_is_over(
+    fake: FakeHost, terminal: Terminal
+) -> None:
+    secrets = FlightSecrets.make("kept-2")
+    volume, _ = add(fake, "kept-2", JOB, *kept_tags(fake.runner, timedelta(hours=4)))
+    fake.now += 4 * 3600
+    show(fake.host, terminal.console, kept=None)
+    assert volume in fake.volumes
+    assert f"(kept until its time was over: {JOB})" in terminal.lines[0]
+    remove_dead(fake.host, terminal.console)
+    assert volume not in fake.volumes
+    assert not secrets.directory.exists()

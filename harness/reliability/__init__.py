@@ -1,0 +1,1 @@
+"""Does it keep its word when it is killed? Experiments on a real host, many times over."""
