@@ -16,6 +16,7 @@ SHELL = {
     ".ci/run": "bash",
     "harness/testbox/dom0/setup.sh": "sh",
     "harness/bench/bare.sh": "sh",
+    "harness/reliability/decoys.sh": "sh",
 }
 
 URL = re.compile(r"https?://(?P<host>[A-Za-z0-9._-]+)")

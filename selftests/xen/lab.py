@@ -26,10 +26,14 @@ BACKGROUND = "background.log"
 CHECKOUT = Path(__file__).parents[2]
 FLIGHT_TIMEOUT = timedelta(minutes=20)
 MAY_APPEAR = re.compile(
-    # A golden volume stays, and the lock under which it was made.
-    r".*role=golden.*|/run/xenflight/locks/golden-\w+"
+    # A golden volume stays, and the lock under which it was made; that of canaries, too.
+    r".*role=golden.*|/run/xenflight/locks/(?:golden-\w+|canary)"
+    # Who held which slot: locks, which nobody holds any more, and records, which are empty.
+    r"|/run/xenflight/slots/(?:gate|token|admission|\d+|\d+\.lock)"
     # Empty directories that libxl makes with a host's first domain and never removes.
     r"|/libxl|/vm"
+    # How much memory dom0 has: written when libxl is first asked for a domain's (`xl list -l`).
+    r"|/local/domain/0/memory"
 )
 INVENTORY = {
     "domains": "xl list | awk '{print $1, $2}'",

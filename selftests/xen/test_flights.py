@@ -20,6 +20,7 @@ from realhost import RealHost
 from harness.remote.local import LocalRunner
 from harness.results.model import JobResult, StepResult
 from harness.status import Status
+from harness.steps import LEAK_CHECK
 from harness.testbox.accel import Accel, choose_accel
 from harness.testbox.emulator import find_emulator
 
@@ -31,6 +32,7 @@ STEPS = [
     "guest-network",
     "guest-shutdown",
     "guest-gone",
+    LEAK_CHECK,
 ]
 CELLS = (
     "boot-bookworm-i386-pv-direct",
@@ -49,7 +51,16 @@ EVIDENCE = {
         "/dev/nowhere does not exist",
     ),
     "no-network": ("guest-ssh", "network", "no-address", ""),
+    "no-initramfs": ("guest-boot", "kernel", "root-not-found", "mount_block_root"),
+    "initramfs": ("guest-boot", "initramfs", "initramfs-shell", "(initramfs)"),
+    "emergency": ("guest-boot", "init", "emergency-shell", "You are in emergency mode"),
+    "reboot": ("guest-boot", "init", "domain-shutdown", "reboot: Restarting system"),
+    "memory": ("guest-boot", "kernel", "out-of-memory", "Call Trace"),
+    "hang": ("guest-boot", "initramfs", "phase-timeout", "init-bottom ... done"),
+    "no-ssh": ("guest-ssh", "ssh", "no-ssh", "running"),
 }
+QUICK = ("panic", "no-getty", "no-network", "emergency", "memory", "wrong-root-in-menu")
+"""One for each part of a guest's way up. The others take another six minutes."""
 
 
 @pytest.fixture
@@ -83,8 +94,7 @@ def test_smoke_passes_and_leaves_nothing(lab: Lab) -> None:
     ]
     phases = [phase.name for phase in step(job, "guest-boot").phases]
     assert phases[:5] == ["create", "kernel", "initramfs", "init", "login"]
-    assert flight.host
-    assert (flight.host.xen_version or "").startswith("4.17")
+    assert (flight.hosts[0].xen_version or "").startswith("4.17")
     assert {"boot_id", "guest_ip", "guest_kernel", "mac"} <= set(job.runvars)
     console = lab.latest / (job.console_log or "")
     log = console.read_bytes()
@@ -94,8 +104,9 @@ def test_smoke_passes_and_leaves_nothing(lab: Lab) -> None:
     cast = (console.parent / "console.cast").read_text(encoding="utf-8").splitlines()
     assert json.loads(cast[0])["version"] == 2
     suite = ElementTree.parse(lab.latest / "junit.xml").getroot()
-    assert len(list(suite.iter("testcase"))) == len(STEPS)
-    assert len(list((lab.latest / "allure").glob("*-result.json"))) == len(STEPS)
+    # One more for the flight's own leak check.
+    assert len(list(suite.iter("testcase"))) == len(STEPS) + 1
+    assert len(list((lab.latest / "allure").glob("*-result.json"))) == len(STEPS) + 1
 
 
 @pytest.mark.usefixtures("clean_host")
@@ -134,19 +145,33 @@ def test_what_a_rule_forbids_is_not_run(lab: Lab) -> None:
 
 
 @pytest.mark.usefixtures("clean_host")
-def test_guests_made_to_fail_do(lab: Lab) -> None:
+@pytest.mark.parametrize(
+    "variants",
+    [
+        QUICK,
+        pytest.param(
+            tuple(name for name in EVIDENCE if name not in QUICK), marks=pytest.mark.thorough
+        ),
+    ],
+    ids=["quick", "the rest"],
+)
+def test_guests_made_to_fail_do(lab: Lab, variants: tuple[str, ...]) -> None:
     """Each in its phase, with its class and its evidence; through plain pytest, two at once."""
-    run = lab.pytest(str(CHECKOUT / "suites"), "--flight", "flights/must-fail.yaml", "-n", "2")
+    only = [f"--only=*-{variant}" for variant in variants]
+    flight = ("--flight", "flights/must-fail.yaml", *only, "-n", "2")
+    run = lab.pytest(str(CHECKOUT / "suites"), *flight)
     assert run.exit_status == 5, run.stdout + run.stderr
     jobs = {job.name.split("-", 5)[5]: job for job in lab.results().jobs}
-    assert set(jobs) == set(EVIDENCE)
-    for variant, (testid, phase, failure_class, evidence) in EVIDENCE.items():
+    assert set(jobs) == set(variants)
+    for variant in variants:
+        testid, phase, failure_class, evidence = EVIDENCE[variant]
         failed = step(jobs[variant], testid)
         found = (failed.status, failed.phase, failed.failure_class)
         assert found == (Status.FAIL, phase, failure_class), variant
         assert evidence in failed.evidence
-        later = jobs[variant].steps[STEPS.index(testid) + 1 :]
+        *later, leak_check = jobs[variant].steps[STEPS.index(testid) + 1 :]
         assert {after.status for after in later} == {Status.BLOCKED}
+        assert (leak_check.testid, leak_check.status) == (LEAK_CHECK, Status.PASS), leak_check
 
 
 @pytest.mark.usefixtures("clean_host")
