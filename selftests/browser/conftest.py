@@ -15,9 +15,9 @@ from harness.site.write import write_site
 CHROMIUM = "chromium"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One for all tests."""
+    """One for the tests of a module. Its event loop runs as long: no other test may see it."""
     program = shutil.which(CHROMIUM)
     assert program, f"there is no {CHROMIUM}; ./xenflight selftest installs it"
     with sync_playwright() as play:
@@ -27,7 +27,7 @@ def browser() -> Iterator[Browser]:
         found.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site of the recorded flights."""
     out = tmp_path_factory.mktemp("browser") / "site"
