@@ -81,7 +81,7 @@ def lvcreate(host: SimHost, request: Request) -> Answer:
         return _refuse(f'Logical Volume "{name}" already exists in volume group "{vg}"')
     source = group.volumes.get(origin)
     if origin and source is None:
-        return _refuse(f'Failed to find logical volume "{vg}/{origin}"')
+        return _refuse(f"Snapshot origin LV {origin} not found in Volume group {vg}.")
     full = host.faults.strike(FaultKind.NO_SPACE, job=request.job, command=request.name)
     if full or data_percent(host) > MOST_DATA + 5:
         pool = f"{vg}/{group.pool}"

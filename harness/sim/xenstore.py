@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from harness.sim.domains import DOM0_MEMORY, Backend, Device, SimDomain, State
 from harness.sim.host import SimHost
 from harness.sim.request import Answer, Handler, Request
 
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ABSENT = "No such file or directory"
 _CONNECTED, _WAITING = "4", "1"
 _BEGUN = {"console": "1", "vbd": "2", "vif": "2"}
@@ -57,10 +59,10 @@ def xenstore_exists(host: SimHost, request: Request) -> Answer:
 
 def xenstore_write(host: SimHost, request: Request) -> Answer:
     """``xenstore-write``: makes the path, too."""
-    path, value = request.words
+    path, text = request.words
     for parent in _parents(path):
         host.xenstore.setdefault(parent, "")
-    host.xenstore[path] = value
+    host.xenstore[path] = _ESCAPE.sub(_meant, text)
     return Answer()
 
 
@@ -74,6 +76,11 @@ def xenstore_rm(host: SimHost, request: Request) -> Answer:
     host.xenstore = kept
     host.backends = [one for one in host.backends if not _is_in(_place(one), path)]
     return Answer()
+
+
+def _meant(escape: re.Match[str]) -> str:
+    """What the tool takes *escape* for; a letter that means nothing means itself."""
+    return {"n": "\n", "t": "\t", "r": "\r"}.get(escape[1], escape[1])
 
 
 def escape(value: str) -> str:

@@ -22,7 +22,7 @@ find /proc/[0-9]*/fd -lname "/dev/$1" 2>/dev/null | cut -d/ -f3 | sort -un | hea
 while read -r pid; do
     echo "process $pid ($(tr '\\0' ' ' <"/proc/$pid/cmdline" | cut -c1-60))"
 done
-xenstore-ls -f /local/domain/0/backend 2>/dev/null | grep "/physical-device-path = \"/dev/$1\"" |
+xenstore-ls -f /local/domain/0/backend 2>/dev/null | grep "/physical-device-path = \\"/dev/$1\\"" |
     sed 's|^/local/domain/0/backend/\\([a-z]*\\)/\\([0-9]*\\)/.*|\\1 of domain \\2|'
 exit 0
 """

@@ -51,8 +51,11 @@ class Xenstore:
         return result.check().ok
 
     def write(self, path: str, value: str) -> None:
-        """Write *value*; makes the path."""
-        self._run("xenstore-write", path, value).check()
+        """Write *value*; makes the path.
+
+        The tool takes a backslash for the beginning of an escape, too (``unsanitise_value``).
+        """
+        self._run("xenstore-write", path, value.replace("\\", "\\\\")).check()
 
     def remove(self, path: str) -> None:
         """Remove *path* and all below it; well if it is not there."""

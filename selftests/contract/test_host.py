@@ -151,7 +151,7 @@ def test_tags_come_and_go(host: XenHost, volume: str) -> None:
 def test_what_lvm_will_not_do(host: XenHost, volume: str) -> None:
     with pytest.raises(CommandFailed, match="already exists"):
         host.volumes.create_thin(volume, SMALL, TAGS)
-    with pytest.raises(CommandFailed, match="Failed to find logical volume"):
+    with pytest.raises(CommandFailed, match="origin LV xft-nothing not found"):
         host.volumes.snapshot("xft-nothing", f"{volume}-s", TAGS)
     with pytest.raises(CommandFailed, match="Failed to find logical volume"):
         host.volumes.add_tags("xft-nothing", TAGS)

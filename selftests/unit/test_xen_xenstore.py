@@ -105,8 +105,10 @@ def test_write_and_remove() -> None:
     fake.on("^xenstore-(write|rm)")
     store = Xenstore(fake)
     store.write("/local/domain/3/data/run", "two words")
+    store.write("/local/domain/3/data/run", "back\\slash")
     store.remove("/local/domain/3/data/run")
     assert fake.lines == [
         "xenstore-write /local/domain/3/data/run 'two words'",
+        r"xenstore-write /local/domain/3/data/run 'back\\slash'",
         "xenstore-rm /local/domain/3/data/run",
     ]
