@@ -7,13 +7,12 @@ pages took hours. The history is generated, the same each time.
 from __future__ import annotations
 
 import gc
-import os
-import platform
 import random
 import time
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
+from harness.bench.machine import brief
 from harness.bench.model import Better, Finding
 from harness.gate.evaluate import evaluate
 from harness.gate.policy import Policy
@@ -63,7 +62,7 @@ def measure_judge(progress: Progress) -> list[Finding]:
     gc.unfreeze()
     steps = sum(len(job.steps) for flight in flights for job in flight.jobs)
     return [
-        _seconds(asked, seconds, f"{len(flights)} flights, {steps} steps; {machine()}"),
+        _seconds(asked, seconds, f"{len(flights)} flights, {steps} steps; {brief()}"),
         _seconds(failed, worst, "the same; every job fails in its second step"),
         Finding(
             name="judging against twice the history",
@@ -94,13 +93,6 @@ def judge_seconds(flight: FlightRecord, history: History) -> tuple[float, int]:
     verdict = evaluate(flight, history, policy, now=flight.started)
     seconds = time.process_time() - began
     return seconds, sum(one.status is Status.FAIL for one in verdict.judgements)
-
-
-def machine() -> str:
-    """What it ran on, as far as it matters."""
-    cpus = os.cpu_count() or 1
-    load = os.getloadavg()[0]
-    return f"Python {platform.python_version()}, {cpus} CPUs, load {load:.1f}"
 
 
 def make_history(first: int, end: int) -> Iterator[FlightRecord]:

@@ -8,7 +8,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from harness.bench.judge import JOBS, machine
+from harness.bench.judge import JOBS
+from harness.bench.machine import brief
 from harness.bench.model import Better, Finding
 from harness.bench.runs import write_runs
 from harness.progress import Progress
@@ -97,4 +98,4 @@ def _finding(name: str, seconds: float, goal: float, details: str) -> Finding:
 
 
 def _about() -> str:
-    return f"{JOBS} jobs, {FLIGHTS} flights read; {machine()}"
+    return f"{JOBS} jobs, {FLIGHTS} flights read; {brief()}"

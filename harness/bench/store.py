@@ -15,10 +15,10 @@ from harness.bench.judge import (
     FLIGHTS,
     GOAL,
     judge_seconds,
-    machine,
     make_flight,
     make_history,
 )
+from harness.bench.machine import brief
 from harness.bench.model import Better, Finding
 from harness.judge.history import FlightRecord, JobRecord
 from harness.progress import Progress
@@ -61,7 +61,7 @@ def measure_store(progress: Progress) -> list[Finding]:
                     f"taking in {FLIGHTS} flights",
                     writing,
                     IMPORT_GOAL,
-                    f"{steps} steps; {size} MiB; {machine()}",
+                    f"{steps} steps; {size} MiB; {brief()}",
                 ),
                 *_asked(store),
                 _reported(store, Path(folder) / "site"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,7 +12,9 @@ from harness.cli.app import app
 from harness.cli.options import HostOption
 
 if TYPE_CHECKING:
+    from harness.bench.machine import Machine
     from harness.bench.model import Finding
+    from harness.bench.trend import Trends
 
 bench = typer.Typer(
     name="bench",
@@ -20,11 +23,26 @@ bench = typer.Typer(
 )
 app.add_typer(bench)
 
+RecordOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--record",
+        metavar="FILE",
+        help="Where runs are kept, for 'bench trend'; else in the user's data directory.",
+    ),
+]
+NoRecordOption = Annotated[bool, typer.Option("--no-record", help="Keep this run nowhere.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")]
 
 
 @bench.callback()
-def measure(context: typer.Context, host: HostOption = None, json_: JsonOption = False) -> None:
+def measure(
+    context: typer.Context,
+    host: HostOption = None,
+    json_: JsonOption = False,
+    record: RecordOption = None,
+    no_record: NoRecordOption = False,
+) -> None:
     """Measure xenflight's own speed, as ratios taken in one run. Takes about ten minutes.
 
     Needs a machine that is otherwise idle, and a host that is a testbox. A goal that is not
@@ -40,21 +58,29 @@ def measure(context: typer.Context, host: HostOption = None, json_: JsonOption =
 
     [cyan]xenflight bench report[/cyan]
 
+    [cyan]xenflight bench trend[/cyan]
+
     [cyan]xenflight bench reliability --kills 20[/cyan]
     """
     if context.invoked_subcommand is not None:
         return
     from harness.bench.judge import measure_judge
+    from harness.bench.machine import this_machine
     from harness.bench.report import measure_report
     from harness.bench.run import measure_all
     from harness.bench.store import measure_store
 
+    machine = this_machine()
     found = [*measure_judge(working), *measure_report(working), *measure_store(working)]
-    show([*found, *measure_all(host, working)], as_json=json_)
+    found += measure_all(host, working)
+    show(found, as_json=json_)
+    _keep(found, machine, record, no_record=no_record)
 
 
 @bench.command()
-def judge(json_: JsonOption = False) -> None:
+def judge(
+    json_: JsonOption = False, record: RecordOption = None, no_record: NoRecordOption = False
+) -> None:
     """Only the verdict on a flight, against generated history. Needs no testbox; takes seconds.
 
     [bold]Examples[/bold]
@@ -62,34 +88,120 @@ def judge(json_: JsonOption = False) -> None:
     [cyan]xenflight bench judge --json[/cyan]
     """
     from harness.bench.judge import measure_judge
+    from harness.bench.machine import this_machine
 
-    show(measure_judge(working), as_json=json_)
+    machine = this_machine()
+    found = measure_judge(working)
+    show(found, as_json=json_)
+    _keep(found, machine, record, no_record=no_record)
 
 
 @bench.command()
-def store(json_: JsonOption = False) -> None:
+def store(
+    json_: JsonOption = False, record: RecordOption = None, no_record: NoRecordOption = False
+) -> None:
     """Only the store: history taken in, judged by and looked up. Needs no testbox; takes a minute.
 
     [bold]Examples[/bold]
 
     [cyan]xenflight bench store --json[/cyan]
     """
+    from harness.bench.machine import this_machine
     from harness.bench.store import measure_store
 
-    show(measure_store(working), as_json=json_)
+    machine = this_machine()
+    found = measure_store(working)
+    show(found, as_json=json_)
+    _keep(found, machine, record, no_record=no_record)
 
 
 @bench.command()
-def report(json_: JsonOption = False) -> None:
+def report(
+    json_: JsonOption = False, record: RecordOption = None, no_record: NoRecordOption = False
+) -> None:
     """Only the pages of flights, out of generated ones. Needs no testbox; takes half a minute.
 
     [bold]Examples[/bold]
 
     [cyan]xenflight bench report --json[/cyan]
     """
+    from harness.bench.machine import this_machine
     from harness.bench.report import measure_report
 
-    show(measure_report(working), as_json=json_)
+    machine = this_machine()
+    found = measure_report(working)
+    show(found, as_json=json_)
+    _keep(found, machine, record, no_record=no_record)
+
+
+@bench.command()
+def trend(json_: JsonOption = False, record: RecordOption = None) -> None:
+    """Earlier runs on machines of this kind and others: how each figure went.
+
+    Runs are compared only where processor, memory, Python and KVM are the same.
+
+    [bold]Examples[/bold]
+
+    [cyan]xenflight bench trend[/cyan]
+
+    [cyan]xenflight bench trend --record ci-bench.jsonl --json[/cyan]
+    """
+    import json
+
+    from harness.bench.record import kept, usual_file
+    from harness.bench.trend import trends_of
+    from harness.cli.output import errors, output
+
+    path = record or usual_file()
+    runs, wrong = kept(path)
+    for words in wrong:
+        errors().print(f"left out: {words}", markup=False)
+    if json_:
+        output().print_json(json.dumps([run.model_dump(mode="json") for run in runs]))
+        return
+    if not runs:
+        output().print(f"no run is kept in {path}: xenflight bench makes one", markup=False)
+    for one in trends_of(runs):
+        _show_trends(one)
+
+
+def _show_trends(found: Trends) -> None:
+    from rich.table import Table
+
+    from harness.cli.output import output
+
+    runs = f"{found.runs} run{'s' if found.runs != 1 else ''}"
+    output().print(f"{found.machine}: {runs}", markup=False, highlight=False, style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("what", "last", "median", "least", "most", "goal", "", "oldest to newest"):
+        table.add_column(column)
+    for one in found.trends:
+        last = one.last
+        values = (last.value, one.median, min(one.values), max(one.values))
+        table.add_row(
+            last.name,
+            *(f"{value:.2f} {last.unit}" for value in values[:1]),
+            *(f"{value:.2f}" for value in values[1:]),
+            f"{last.better} {last.goal:g}",
+            "reached" if last.reached else "not reached",
+            one.picture,
+        )
+    output().print(table)
+
+
+def _keep(
+    found: Sequence[Finding], machine: Machine, record: Path | None, *, no_record: bool
+) -> None:
+    """Add them to what is known, unless nobody wants that."""
+    if no_record:
+        return
+    import harness
+    from harness.bench.record import keep, usual_file
+    from harness.remote.local import LocalRunner
+    from harness.results.provenance import describe_revision
+
+    revision = describe_revision(LocalRunner(), Path(harness.__file__).parents[1])
+    keep(found, machine, record or usual_file(), revision or "")
 
 
 def working(text: str, fraction: float | None = None) -> None:
