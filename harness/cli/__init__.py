@@ -36,6 +36,7 @@ VERB_MODULES = (
     "hosts",
     "reap",
     "testbox",
+    "status",
     "flights",
     "history",
     "show",

@@ -18,7 +18,7 @@ from harness.plugin.guests import LastWords, LeakChecks
 from harness.plugin.header import flight_header
 from harness.plugin.keeping import Keeping
 from harness.plugin.outcome import CHECKS_PROPERTY, JOB_PROPERTY, PROPERTY, why_blocked
-from harness.plugin.signals import terminate_like_interrupt
+from harness.plugin.signals import tell_on_usr1, terminate_like_interrupt
 from harness.plugin.state import FlightState
 from harness.plugin.steps import LAST_WORDS, FlightSteps, planned_steps
 from harness.plugin.view import PlainPytest, View
@@ -95,6 +95,7 @@ class FlightSession:
         view = self._config.hook.pytest_xenflight_view(config=self._config, steps=steps)
         self._view = view or self._view
         self._view.note(f"flight {plan.flight_id}")
+        self._config.add_cleanup(tell_on_usr1(self._tell))
         lab = FlightSteps.of(self._config).lab
         self._keeper = lab.flight(plan, files.path, self._recorder, self._working)
         self._waiting = WaitingJobs(self._view.step_phase, self._keeper.awaits)
@@ -106,6 +107,16 @@ class FlightSession:
         self._unchecked = {job for job, testids in steps.items() if testids}
         self._unchecked -= set(self._state.skips)
         self._skip_jobs(self._recorder)
+
+    def _tell(self) -> None:
+        """Say how far the flight is. Never a reason to end it."""
+        # Not needed by most flights, and not quick to load.
+        from harness.report.running import look_at
+
+        with suppress(XenflightError, OSError):
+            for look in look_at([self._state.files.path]):
+                for line in look.lines:
+                    self._view.note(line)
 
     def _skip_jobs(self, recorder: FlightRecorder) -> None:
         """What cannot run is told now, in a line for each reason; no step of it is begun.

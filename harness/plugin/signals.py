@@ -1,4 +1,6 @@
-"""SIGTERM as Ctrl-C: the flight ends in good order, its guests are removed."""
+"""SIGTERM as Ctrl-C: the flight ends in good order, its guests are removed. SIGUSR1: it says how
+far it is.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +18,18 @@ def terminate_like_interrupt() -> Callable[[], None]:
 
     def undo() -> None:
         signal.signal(signal.SIGTERM, before)
+
+    return undo
+
+
+def tell_on_usr1(tell: Callable[[], None]) -> Callable[[], None]:
+    """From now on SIGUSR1 has *tell* called; call the result to undo that."""
+    if threading.current_thread() is not threading.main_thread():
+        return lambda: None
+    before = signal.signal(signal.SIGUSR1, lambda *_: tell())
+
+    def undo() -> None:
+        signal.signal(signal.SIGUSR1, before)
 
     return undo
 

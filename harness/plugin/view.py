@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Protocol
 
@@ -101,10 +102,14 @@ class PlainPytest:
 
     def note(self, text: str) -> None:
         """A line among pytest's own."""
-        reporter = self._config.pluginmanager.get_plugin("terminalreporter")
+        plugins = self._config.pluginmanager
+        reporter = plugins.get_plugin("terminalreporter")
+        capture = plugins.get_plugin("capturemanager")
         if reporter:
-            reporter.ensure_newline()
-            reporter.write_line(f"xenflight: {text}")
+            # In the middle of a test pytest would keep the line for itself.
+            with capture.global_and_fixture_disabled() if capture else nullcontext():
+                reporter.ensure_newline()
+                reporter.write_line(f"xenflight: {text}")
 
     def finish(self, flight: FlightResult, directory: Path) -> None:
         """The summary comes with pytest's."""

@@ -123,7 +123,7 @@ class DirectoryArchive:
         if known and known.stamp == stamp and not known.head.running:
             return known
         result = read_result(path)
-        heard = _heard(path) if result.ended is None else None
+        heard = heard_of(path) if result.ended is None else None
         running = heard is not None and self._now - heard < SILENCE
         opened = gate_opened(FlightDirectory(path))
         said = read_belonging(FlightDirectory(path))
@@ -166,7 +166,8 @@ def _stamps(path: Path) -> Iterator[int]:
             yield from (found.st_mtime_ns, found.st_size)
 
 
-def _heard(path: Path) -> datetime | None:
+def heard_of(path: Path) -> datetime | None:
+    """When the flight in a directory wrote down something last; None when that is not known."""
     try:
         seconds = FlightDirectory(path).events.stat().st_mtime
     except OSError:

@@ -46,12 +46,22 @@ def test_a_signal_in_a_step(project: Project, name: str) -> None:
     assert (project.flight_directory / "junit.xml").exists()
 
 
+def test_sigusr1_tells_how_far_it_is_and_ends_nothing(project: Project) -> None:
+    project.suite(suite_with(KILL.format(name="SIGUSR1")))
+    result = project.run_apart()
+    assert result.ret == 0
+    assert project.results["status"] == "pass"
+    result.stdout.fnmatch_lines(["xenflight: *: running for *, 1 of * steps, 0 of 2 jobs over"])
+    result.stdout.fnmatch_lines([f"xenflight: *{PV}: guest-boot for *"])
+
+
 def test_a_signal_handler_does_not_outlive_its_session(project: Project) -> None:
     import signal
 
-    before = signal.getsignal(signal.SIGTERM)
+    numbers = (signal.SIGTERM, signal.SIGUSR1)
+    before = [signal.getsignal(number) for number in numbers]
     project.run(*ONE)
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert [signal.getsignal(number) for number in numbers] == before
 
 
 def test_what_was_to_be_kept_is_kept_after_an_interrupt(project: Project) -> None:
