@@ -39,6 +39,7 @@ VERB_MODULES = (
     "flights",
     "history",
     "show",
+    "repro",
     "note",
     "db",
     "bench",
