@@ -284,7 +284,7 @@ class FlightSession:
             if self._bug:
                 recorder.problem(f"the harness broke down: {self._bug}")
             flight = recorder.finish(Status.ABORTED if self._interrupts else None)
-            write_junit(flight, self._state.files.junit)
+            write_junit(flight, self._state.files.junit, files=str(self._shown_directory()))
             if allure := getattr(self._config.option, "allure_report_dir", None):
                 about = self._keeping.about
                 more = {"branch": about.branch, "blessing": about.blessing}

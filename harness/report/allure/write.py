@@ -109,7 +109,10 @@ def _end(step: StepResult, after: datetime) -> datetime:
 
 def _of_flight(flight: FlightResult) -> Iterator[tuple[str, StepResult]]:
     for number, text in enumerate(flight.problems, start=1):
-        yield LAB_PROBLEMS, StepResult(testid=f"problem {number}", status=Status.BROKEN, reason=text)
+        yield (
+            LAB_PROBLEMS,
+            StepResult(testid=f"problem {number}", status=Status.BROKEN, reason=text),
+        )
     if flight.leak_check:
         yield FLIGHT, flight.leak_check
 
