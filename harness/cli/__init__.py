@@ -40,6 +40,7 @@ VERB_MODULES = (
     "flights",
     "history",
     "show",
+    "repro",
     "note",
     "db",
     "bench",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from harness.cli import complete
 from harness.cli.app import app
 from harness.cli.options import FlightArgument, HostsOption, OnlyOption, SkipsOption, YesOption
 from harness.status import EXIT_USAGE
@@ -49,26 +50,42 @@ def plan(
 
 
 @app.command()
-def check() -> None:
+def check(
+    files: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FLIGHT]...",
+            help="Flights' names or files; all, and all else, if none is named.",
+            autocompletion=complete.flights,
+        ),
+    ] = None,
+) -> None:
     """Check all flights, hosts.yaml, policies and the suites against each other. Touches no host.
 
     Every flight must parse, every suite must be used by some flight, and every test must be in
     such a suite. Findings are printed as file:line:column, and the exit code is then 2.
 
-    [bold]Example[/bold]
+    [bold]Examples[/bold]
 
     [cyan]xenflight check[/cyan]
+
+    [cyan]xenflight check reports/repro/*/*/*.yaml[/cyan]
     """
     from harness.cli.output import output
-    from harness.flight.check import check_project
-    from harness.flight.find import flight_files, flights_dir, suites_dir
+    from harness.flight.check import check_flights, check_project
+    from harness.flight.find import flight_files, flights_dir, resolve_flight, suites_dir
     from harness.gate.names import check_policies
 
-    findings = check_project(flights_dir(), suites_dir()) + check_policies(flights_dir())
+    if files:
+        paths = [resolve_flight(text) for text in files]
+        findings = check_flights(paths, flights_dir(), suites_dir())
+        names = ", ".join(map(str, paths))
+    else:
+        findings = check_project(flights_dir(), suites_dir()) + check_policies(flights_dir())
+        names = ", ".join(flight_files(flights_dir()))
     console = output()
     for finding in findings:
         console.print(str(finding), markup=False, soft_wrap=True)
     if findings:
         raise typer.Exit(EXIT_USAGE)
-    names = ", ".join(flight_files(flights_dir()))
     console.print(f"all is well: {names}", markup=False, soft_wrap=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,6 +48,19 @@ def check_project(flights_dir: Path, suites_dir: Path) -> list[Finding]:
         used |= {job.suite for job in loaded.flight.jobs}
         findings += _check_flight(path, loaded, inventory, suites)
     findings += _check_suites(suites_dir, suites, used)
+    return sorted(set(findings), key=lambda f: (f.place.file, f.place.line or 0, f.text))
+
+
+def check_flights(paths: Iterable[Path], flights_dir: Path, suites_dir: Path) -> list[Finding]:
+    """The same of these flight files only, wherever they are."""
+    findings: list[Finding] = []
+    inventory = _inventory(flights_dir / HOSTS_FILE, findings)
+    suites, _ = _suites(suites_dir)
+    for path in paths:
+        try:
+            findings += _check_flight(path, load_with_places(path), inventory, suites)
+        except UsageError as error:
+            findings += findings_of(error)
     return sorted(set(findings), key=lambda f: (f.place.file, f.place.line or 0, f.text))
 
 

@@ -42,6 +42,7 @@ T = TypeVar("T")
 
 MAX_TIMEOUT = timedelta(days=1)
 _WORD = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*")
+_VARIANT = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _KERNEL = re.compile(r"[a-z0-9][a-z0-9.+~-]*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
@@ -273,7 +274,17 @@ AcceptField = Annotated[Accept, BeforeValidator(lambda value: choose(Accept, val
 PocketField = Annotated[Pocket, BeforeValidator(lambda value: choose(Pocket, value))]
 FlightName = Annotated[str, _word("flight's name")]
 SuiteName = Annotated[str, _word("suite's name")]
-Variant = Annotated[str, _word("variant")]
+# Fit for all that the axes of a matrix put at the end of a name: 6-1-0-50-cloud-amd64-mem1g.
+Variant = Annotated[
+    str,
+    AfterValidator(
+        _matches(
+            _VARIANT,
+            100,
+            "a variant: lower-case letters and digits, parts joined by a dash, 100 at most",
+        )
+    ),
+]
 HostName = Annotated[str, _word("host's name")]
 Package = Annotated[str, AfterValidator(_matches(_PACKAGE, 200, "the name of a Debian package"))]
 Memory = Annotated[Size, PlainValidator(_size("64M", "1T")), _SIZE_SCHEMA]

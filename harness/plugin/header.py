@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import __version__
-from harness.flight.model import JobSpec
+from harness.flight.runvars import given_runvars
 from harness.plugin.state import FlightState
 from harness.remote.command import Command
 from harness.remote.local import LocalRunner
@@ -28,7 +28,7 @@ def flight_header(state: FlightState, steps: Mapping[str, Sequence[str]]) -> Fli
             virt=job.virt,
             boot=job.boot,
             steps=tuple(steps[job.name]),
-            runvars=job_runvars(job),
+            runvars=given_runvars(job),
             console_log=state.files.relative(state.files.job(job.name).console_log),
         )
         for job in state.plan.jobs
@@ -43,17 +43,6 @@ def flight_header(state: FlightState, steps: Mapping[str, Sequence[str]]) -> Fli
         command=command_line(),
         jobs=jobs,
     )
-
-
-def job_runvars(job: JobSpec) -> dict[str, str]:
-    """The runvars that the flight file gives: osstest's ``definition``."""
-    return {
-        "memory": str(job.memory),
-        "vcpus": str(job.vcpus),
-        "disk": str(job.disk),
-        "kernel_args": job.kernel_args,
-        "packages": " ".join(job.packages),
-    }
 
 
 def command_line() -> str:

@@ -23,7 +23,7 @@ from harness.plugin.state import FlightState
 from harness.plugin.steps import LAST_WORDS, FlightSteps, planned_steps
 from harness.plugin.view import PlainPytest, View
 from harness.plugin.waiting import WaitingJobs
-from harness.report.allure import write_leak_checks
+from harness.report.allure.write import write_allure
 from harness.report.junit import write_junit
 from harness.report.summary import summary_text
 from harness.results.model import StepResult
@@ -295,9 +295,11 @@ class FlightSession:
             if self._bug:
                 recorder.problem(f"the harness broke down: {self._bug}")
             flight = recorder.finish(Status.ABORTED if self._interrupts else None)
-            write_junit(flight, self._state.files.junit)
+            write_junit(flight, self._state.files.junit, files=str(self._shown_directory()))
             if allure := getattr(self._config.option, "allure_report_dir", None):
-                write_leak_checks(flight, Path(allure))
+                about = self._keeping.about
+                more = {"branch": about.branch, "blessing": about.blessing}
+                write_allure(flight, Path(allure), files=self._state.files.path, more=more)
         except (XenflightError, OSError) as error:
             # Results can't be written, which is what all else would be told by.
             self._view.note(f"broken: {error}")

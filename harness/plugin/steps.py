@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Generator, Sequence
 from typing import Self
 
@@ -23,6 +24,7 @@ from harness.plugin.outcome import (
 )
 from harness.plugin.retry import Retries
 from harness.plugin.state import FlightState, at_item, is_worker
+from harness.report.allure.words import Key, tag_step
 from harness.results.rules import HARMLESS
 from harness.secret import mask
 from harness.status import Status
@@ -48,6 +50,7 @@ class FlightSteps:
         self._lab: Lab | None = None
         self._retries = Retries(state.plan, state.files.path)
         self._again: list[str] = []
+        self._attempts: defaultdict[str, int] = defaultdict(lambda: 1)
         self.last_words = LastWords()
 
     @classmethod
@@ -114,6 +117,7 @@ class FlightSteps:
         while self._again:
             job = self._again.pop()
             self._state.culprits.pop(job, None)
+            self._attempts[job] += 1
             self.guests.forget(job)
             steps = [one for one in item.session.items if self._job_of(one) == job]
             for step, then in zip(steps, [*steps[1:], nextitem], strict=True):
@@ -130,6 +134,7 @@ class FlightSteps:
             return
         job, testid = found
         item.stash[RECORD] = StepRecord(job=job, testid=testid)
+        tag_step(Key(job, testid, self._attempts[job]))
         if reason := self._state.skips.get(job):
             pytest.skip(reason)
         if culprit := self._state.culprits.get(job):

@@ -25,6 +25,20 @@ def earlier_path(path: str, attempt: int) -> str:
     return f"{jobs}/{job}/{_ATTEMPT}{attempt}/{rest}"
 
 
+def within(directory: Path | None, path: str | None) -> Path | None:
+    """*path*, as a results.json has it, below *directory*.
+
+    None when its directory is not there, or it leads elsewhere: what is written is not believed.
+    """
+    if directory is None or not path:
+        return None
+    try:
+        root, found = directory.resolve(), (directory / path).resolve()
+    except (OSError, ValueError, RuntimeError):
+        return None
+    return found if found.is_relative_to(root) and found.parent.is_dir() else None
+
+
 @dataclass(frozen=True)
 class JobDirectory:
     """The files of one job."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from harness.results.model import HostFacts, JobResult, StepResult
+from harness.results.model import HostFacts, JobResult, PhaseResult, StepResult
 from harness.status import Status, worst
 from harness.steps import LEAK_CHECK
 
@@ -98,3 +98,16 @@ def _absent(testid: str, culprit: StepResult | None, begun: datetime | None) -> 
         return StepResult(testid=testid, status=Status.BLOCKED, reason=reason)
     reason = "did not run: the run ended before it"
     return StepResult(testid=testid, status=Status.ABORTED, reason=reason)
+
+
+def phase_shift(step: StepResult) -> float:
+    """Seconds before the step's begin at which the times of its phases begin.
+
+    The first step of a job may have waited for its image and a slot: these are phases of it, but
+    it began when it had them (docs/results.md).
+    """
+    return max(0.0, max(map(_end, step.phases), default=0.0) - step.duration)
+
+
+def _end(phase: PhaseResult) -> float:
+    return phase.started + phase.duration

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.evidence.model import INDEX, Entry, Index
-from harness.results.layout import JobDirectory, safe_name
+from harness.results.layout import JobDirectory, safe_name, within
 from harness.results.model import AttemptResult, EvidenceResult, JobResult
 from harness.site.console.recording import Recording
 
@@ -44,9 +44,9 @@ def files_of(
     directory: Path | None, one: JobResult | AttemptResult, *, with_evidence: bool
 ) -> JobFiles:
     """Those of a job in its flight's *directory*."""
-    log = _within(directory, one.console_log)
+    log = within(directory, one.console_log)
     folder = log.parent if log else None
-    index = _within(directory, one.evidence.index) if one.evidence else None
+    index = within(directory, one.evidence.index) if one.evidence else None
     entries = _entries(index)
     shown: dict[str, Path] = {}
     if with_evidence and index:
@@ -61,19 +61,8 @@ def files_of(
     )
 
 
-def _within(directory: Path | None, path: str | None) -> Path | None:
-    """*path* below *directory*; None when it is not there, or leads elsewhere."""
-    if directory is None or not path:
-        return None
-    try:
-        root, found = directory.resolve(), (directory / path).resolve()
-    except (OSError, ValueError, RuntimeError):
-        return None
-    return found if found.is_relative_to(root) and found.parent.is_dir() else None
-
-
 def _config(folder: Path | None) -> str:
-    file = _within(folder, JobDirectory(folder).xl_cfg.name) if folder else None
+    file = within(folder, JobDirectory(folder).xl_cfg.name) if folder else None
     try:
         return file.read_bytes()[:_CONFIG].decode("utf-8", "replace") if file else ""
     except OSError:
@@ -91,7 +80,7 @@ def _entries(index: Path | None) -> tuple[Entry, ...]:
 
 def _copied(index: Path, entry: Entry) -> Path | None:
     try:
-        file = _within(index.parent, safe_name(entry.file))
+        file = within(index.parent, safe_name(entry.file))
         if file is None or file.name != entry.file or file.suffix not in _TEXT:
             return None
         return file if file.is_file() and file.stat().st_size <= _MOST else None

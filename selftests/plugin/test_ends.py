@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from harness.status import Status
@@ -156,6 +158,12 @@ class TestWorkers:
         assert project.results["ended"]
         assert f"left behind by this flight, and removed: {PV}" in project.results["problems"]
         assert (project.flight_directory / "junit.xml").exists()
+        files = (project.flight_directory / "allure").glob("*-result.json")
+        found = {one["name"]: one for one in (json.loads(file.read_text()) for file in files)}
+        assert found[f"guest-{step}[{PV}]"]["status"] == "broken"
+        assert "crashed" in found[f"guest-{step}[{PV}]"]["statusDetails"]["message"]
+        assert found[f"guest-gone[{PV}]"]["status"] == "skipped"
+        assert found[f"guest-{step}[{PVH}]"]["status"] == "passed"
 
     def test_one_that_dies_leaves_its_other_jobs_to_the_others(self, project: Project) -> None:
         project.write(

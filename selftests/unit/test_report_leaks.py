@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 from results_samples import PV, PVH, STEPS, Flight, planned
 from rich.console import Console
 
-from harness.report.allure import write_leak_checks
+from harness.report.allure.write import write_allure
 from harness.report.junit import junit_xml
 from harness.report.leaks import MOST_REMARKS, QUOTED_LINES
 from harness.report.live import LiveView
@@ -129,23 +130,29 @@ def test_junit_has_a_case_for_each(tmp_path: Path) -> None:
     ],
 )
 def test_allure_has_a_result_for_each(tmp_path: Path, step: StepResult, status: str) -> None:
-    write_leak_checks(flight(tmp_path / "f1", step, PASSED, PASSED), tmp_path / "allure")
-    files = [json.loads(file.read_text()) for file in (tmp_path / "allure").iterdir()]
-    found = {one["name"]: one for one in files}
+    write_allure(flight(tmp_path / "f1", step, PASSED, PASSED), tmp_path / "allure")
+    found = leak_checks(tmp_path / "allure")
     assert set(found) == {f"{LEAK_CHECK}[{name}]" for name in (PV, PVH, "smoke")}
     mine = found[f"{LEAK_CHECK}[{PV}]"]
     assert mine["status"] == status
-    assert {"name": "parentSuite", "value": "suites.boot"} in mine["labels"]
+    assert {"name": "suite", "value": PV} in mine["labels"]
     assert ("statusDetails" in mine) is bool(step.reason)
     if step is LEAKED:
-        assert mine["statusDetails"]["message"] == step.reason
+        assert mine["statusDetails"]["message"] == f"broken: {step.reason}"
         assert "\x1b" not in mine["statusDetails"]["trace"]
         assert mine["stop"] - mine["start"] == 2000
-    assert len({one["historyId"] for one in files}) == 3
-    again = tmp_path / "again"
-    write_leak_checks(flight(tmp_path / "f2", step, PASSED, PASSED), again)
-    history = {json.loads(file.read_text())["historyId"] for file in again.iterdir()}
-    assert history == {one["historyId"] for one in files}, "by which Allure knows it again"
+    history = {name: one["historyId"] for name, one in found.items()}
+    assert len(set(history.values())) == 3
+    write_allure(flight(tmp_path / "f2", step, PASSED, PASSED), tmp_path / "again")
+    again = leak_checks(tmp_path / "again")
+    assert {name: one["historyId"] for name, one in again.items()} == history, (
+        "by which Allure knows it again"
+    )
+
+
+def leak_checks(directory: Path) -> dict[str, dict[str, Any]]:
+    files = [json.loads(file.read_text()) for file in directory.glob("*-result.json")]
+    return {one["name"]: one for one in files if one["name"].startswith(LEAK_CHECK)}
 
 
 class TestLive:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from harness.results.model import PhaseResult, StepResult
+from harness.results.model import StepResult
+from harness.results.rules import phase_shift
 from harness.site.paths import part
 from harness.status import Status
 
@@ -48,16 +49,3 @@ def _marks(steps: Sequence[StepResult], began: float) -> Iterator[Mark]:
         for phase in step.phases:
             at = start - shift + phase.started
             yield Mark(mark_id(step.testid, phase.name), at, step.testid, phase.name, phase.status)
-
-
-def phase_shift(step: StepResult) -> float:
-    """Seconds before the step's begin at which the times of its phases begin.
-
-    The first step of a job may have waited for its image and a slot: these are phases of it, but
-    it began when it had them (docs/results.md).
-    """
-    return max(0.0, max(map(_end, step.phases), default=0.0) - step.duration)
-
-
-def _end(phase: PhaseResult) -> float:
-    return phase.started + phase.duration

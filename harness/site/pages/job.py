@@ -17,13 +17,13 @@ from harness.results.model import (
     StepResult,
 )
 from harness.results.revisions import IMAGE
-from harness.results.rules import host_of
+from harness.results.rules import host_of, phase_shift
 from harness.site import paths
 from harness.site.archive import Head
 from harness.site.changes import Change, run_changes
 from harness.site.charts.bars import Bar, axis, single
 from harness.site.charts.cells import row
-from harness.site.console.marks import mark_id, phase_shift
+from harness.site.console.marks import mark_id
 from harness.site.failures import Failure, Group, failure_of, quote_of
 from harness.site.files import JobFiles, files_of
 from harness.site.pages.kit import Kit, Output

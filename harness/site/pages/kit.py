@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.report.again import again_words
+from harness.report.again import again_words, repro_words
 from harness.results.runs import Run
 from harness.site import paths
 from harness.site.archive import Archive, Head
@@ -94,6 +94,10 @@ class Kit:
     def again(self, flight: str, job: str) -> str:
         """The command that runs a job again; *flight* is the name of its flight file."""
         return " ".join(again_words(flight, job, self.program))
+
+    def repro(self, flight_id: str, job: str) -> str:
+        """The command that writes a bundle of a job."""
+        return repro_words(flight_id, job, self.program)
 
     @cached_property
     def _labels(self) -> dict[str, str]:

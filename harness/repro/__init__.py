@@ -1,0 +1,1 @@
+"""One job of a flight as a bundle that somebody else can run: ``xenflight repro``."""
