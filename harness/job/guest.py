@@ -6,16 +6,17 @@ from concurrent.futures import Future
 
 from harness.build.remove import remove_built
 from harness.host.kept import kept_tags
+from harness.host.names import saved_file
 from harness.job.evidence import secrets_mask, take_evidence
-from harness.job.guestdriving import GuestDriving
+from harness.job.guestchanging import GuestChanging
 from harness.job.leaks import domid_runvars, domids_of, unchecked
 from harness.job.prepared import JobFacts
-from harness.job.teardown import VOLUME_TIMEOUT, remove_guest
+from harness.job.teardown import VOLUME_TIMEOUT, end_passing, remove_guest
 from harness.results.model import EvidenceResult, StepResult
 from harness.wait import SYSTEM_CLOCK, Deadline
 
 
-class GuestUnderTest(GuestDriving):
+class GuestUnderTest(GuestChanging):
     """The guest of one job. Its steps call it in order; `step` is the one that runs."""
 
     def capture(self, culprit: StepResult) -> EvidenceResult:
@@ -51,7 +52,9 @@ class GuestUnderTest(GuestDriving):
         self._disconnect()
         if self._gone:
             return
-        remove_guest(self.host, self.name, self._domain, self.disks.volumes)
+        if self._moved:
+            end_passing(self.host, self.name, saved_file(self._run, self.name))
+        remove_guest(self.host, self.name, self._domain, self.volumes)
         if self.spec.builder.on_host:
             bound = Deadline.after(self.host.stretched(VOLUME_TIMEOUT))
             remove_built(self.host, self._run, self.hostname, bound)
@@ -63,7 +66,7 @@ class GuestUnderTest(GuestDriving):
         With the plan's *keep_for*, nobody does until then.
         """
         there = {volume.name for volume in self.host.volumes.list()}
-        mine = [volume for volume in self.disks.volumes if volume in there]
+        mine = [volume for volume in self.volumes if volume in there]
         if self._gone or not mine:
             return False
         tags = kept_tags(self.host.runner, self._keep_for)

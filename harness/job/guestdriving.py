@@ -37,6 +37,7 @@ class GuestDriving(GuestMaking):
             hostname=self.hostname,
             step=self.step,
             timeout_factor=self.host.timeout_factor,
+            start=self._boots_at,
             console=guest_console(self.spec, self._image),
         )
         with in_slot(self._lease), self.waiting():
@@ -54,6 +55,7 @@ class GuestDriving(GuestMaking):
 
     def connect(self) -> GuestChannel:
         """Find its address, then log in over SSH: two phases, two classes of failure."""
+        self._disconnect()
         with in_slot(self._lease), self.waiting(), self.step.phase("network"):
             address = find_address(self.shell, self.mac, self._timeout("network"))
         self.remember("guest_ip", str(address))

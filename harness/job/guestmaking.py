@@ -45,22 +45,43 @@ class GuestMaking(GuestState):
             with self.step.phase("seed"):
                 self._seed()
         make_rest(self._fenced, self.disks, self.spec, self._run)
-        config = self.domain_config().to_xl()
-        self._files.xl_cfg.write_text(config, encoding="utf-8")
+        self._launch(self.domain_config())
+        self.step.facts.update(self._runvars)
+
+    def _launch(self, config: DomainConfig) -> None:
+        """Make its domain, paused; listen, and let it run."""
+        text = config.to_xl()
+        self._files.xl_cfg.write_text(text, encoding="utf-8")
         # Xen's domain builder unpacks kernel and initramfs, and pygrub reads the disk: the
         # first phase of the boot.
         with self.waiting(), self.step.phase("create"):
             try:
-                made = self._fenced.xl.create_paused(config, self.name)
+                made = self._fenced.xl.create_paused(text, self.name)
             except CreateRefused as error:
                 raise whose_fault(error, self.host.runner) from error
-        self._domain = Domain(self.host.xl, name=made.name, domid=made.domid)
-        self._runvars |= domid_runvars(self._domain)
+        self._is_now(made.domid)
+        self._listen()
+        self._fenced.xl.unpause(self.name)
+
+    def _is_now(self, domid: int) -> None:
+        """Its domain has this number; those that it had before are remembered."""
+        if self._domain is None:
+            self._domain = Domain(self.host.xl, name=self.name, domid=domid)
+        else:
+            self._domain.became(domid)
+        found = domid_runvars(self._domain)
+        self._runvars |= found
+        self.step.facts |= found
+
+    def _listen(self) -> None:
+        """Record its console, in one log over all the domains that it has."""
         command = listen_command(self.spec, self._image, self.name)
         stream = self.host.runner.open(command)
-        self._recorder = self._record(stream, self._files.path, name=self.spec.name)
-        self._fenced.xl.unpause(self.name)
-        self.step.facts.update(self._runvars)
+        if self._recorder is None:
+            self._recorder = self._record(stream, self._files.path, name=self.spec.name)
+        else:
+            self._recorder.attach(stream)
+            self._boots_at = self._recorder.mark()
 
     def _build(self) -> None:
         """Have its disk made on the host. That is the guest's time: the builder is under test."""

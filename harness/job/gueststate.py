@@ -68,7 +68,10 @@ class GuestState:
         self.name = domain_name(plan.flight_id, spec.name)
         self.hostname = host_name(plan.flight_id, spec.name)
         self.disks = plan_disks(spec, plan.flight_id, image)
-        self.mac = MacAllocator(plan.flight_id, (job.name for job in plan.jobs)).mac(spec.name)
+        macs = MacAllocator(plan.flight_id, (job.name for job in plan.jobs), interfaces=2)
+        self.mac = macs.mac(spec.name)
+        self.spare_mac = macs.mac(spec.name, 1)
+        """For an interface that it is given later."""
         self.step = StepRecord(job=spec.name, testid="none")
         self._plan = plan
         self._run = plan.flight_id
@@ -91,6 +94,12 @@ class GuestState:
         self._runvars["uuid"] = domain_uuid(self._run, spec.name)
         self._pressure = PressureWatch(host.runner, factor=host.timeout_factor)
         self._deaths: Callable[[], AbstractContextManager[None]] = nullcontext
+        self._boots_at = 0
+        """Where in the console's log its present boot begins."""
+        self._more_volumes: list[str] = []
+        """What it was given later."""
+        self._moved = False
+        """Whether its domain may have had another name, or been saved to a file."""
         self._began = SYSTEM_CLOCK.monotonic()
         self._waited = 0.0
         self._captured = 0.0
@@ -102,6 +111,11 @@ class GuestState:
         """Whether the harness writes its own files into the guest: names, keys, a password."""
         wanted = self.spec.image is None or self.spec.image.overlay
         return wanted and self._image.seedable
+
+    @property
+    def volumes(self) -> tuple[str, ...]:
+        """All of its LVs, in an order in which they can be removed."""
+        return (*self._more_volumes, *self.disks.volumes)
 
     @property
     def recorder(self) -> ConsoleRecorder:
@@ -127,9 +141,18 @@ class GuestState:
         self._require_seeded()
         return self._needed(self._ssh, "is not connected over SSH")
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is an SSH connection to it."""
+        return self._ssh is not None
+
     def remember(self, name: str, value: str) -> None:
         """Store a runvar, in the job and in the step that found it."""
         self._runvars[name] = self.step.facts[name] = value
+
+    def knows(self, name: str) -> bool:
+        """Whether there is a runvar of that name."""
+        return name in self._runvars
 
     def recall(self, name: str) -> str:
         """A runvar that an earlier step stored; `LabError` if none did."""
