@@ -9,10 +9,12 @@ from harness.flight.faults import FaultKind
 from harness.sim.host import SimHost
 from harness.sim.request import Answer, Handler, Request
 from harness.sim.xl import unknown
-from harness.xen.moves import INCOMING
+from harness.xen.moves import INCOMING, NO_ROOM
 
 _SECONDS = 6.0
 """What it takes to write or to read a guest of 512 MiB."""
+_FREE = 8192
+"""MiB of dom0's disk."""
 _DEAF = """\
 libxl: error: libxl_dom_suspend.c:335:domain_suspend_common_pvcontrol_suspending: Domain {domid}:\
 guest didn't acknowledge suspend, cancelling request
@@ -35,7 +37,10 @@ migration sender: libxl_domain_suspend failed (rc=-3)
 
 def save(host: SimHost, request: Request) -> Answer:
     """The script of `harness.xen.moves.XlMoves.save`: name, file, room."""
-    name, path, _ = request.words
+    name, path, room = request.words
+    if int(room) > _FREE:
+        said = f"No space left on device: {path} has {_FREE} MiB, and {room} are needed\n"
+        return Answer(stderr=said, status=NO_ROOM)
     domain = host.find(name)
     if domain is None:
         return unknown(request)
