@@ -63,6 +63,12 @@ def run(
             help="Leave a host that does not answer as it is, whatever hosts.yaml says.",
         ),
     ] = False,
+    rounds: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="How often steps of many rounds do their thing; 10 by default."
+        ),
+    ] = None,
     branch: Annotated[
         str | None,
         typer.Option(
@@ -119,6 +125,7 @@ def run(
     )
     workers = workers_for(plan, jobs)
     keeping = keeping_words(branch, blessing, store)
+    keeping += ["--rounds", str(rounds)] if rounds else []
     if dry_run:
         console = output()
         print_plan(console, plan)

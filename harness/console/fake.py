@@ -16,6 +16,7 @@ from typing import Protocol
 
 from harness.console.recorder import ConsoleRecorder
 from harness.errors import LabError
+from harness.remote.command import Stream
 
 Chunk = tuple[float, bytes]
 """Seconds after the one before (or after the input it answers), and the bytes."""
@@ -194,6 +195,11 @@ class VirtualRecorder(ConsoleRecorder):
             if left <= 0:
                 break
         return super().wait(position, 0)
+
+    def attach(self, stream: Stream) -> None:
+        """As the real one, whose thread has read by then what had come."""
+        self.read_due()
+        super().attach(stream)
 
     def read_due(self) -> None:
         """Read all that has come by now, without waiting."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import re
 
+from harness.xen.moves import PASSING
+
 RUN_DIRECTORY = "/run/xenflight"
 """On the host: locks, configurations, what else belongs to flights that run."""
 BUILD_DIRECTORY = "/var/lib/xenflight/builds"
@@ -19,8 +21,9 @@ BUILDS_GUEST = "XENFLIGHT_BUILDS_GUEST"
 """In the environment of a builder and of all that it starts: which flight and which guest it
 works for. Children inherit it, and nobody else has it."""
 
-_DOMAIN = re.compile(r"xf\.(?P<run>[a-z0-9-]+)\.(?P<job>[0-9a-f]{10})")
-
+_DOMAIN = re.compile(
+    r"(?P<name>xf\.(?P<run>[a-z0-9-]+)\.(?P<job>[0-9a-f]{10}))" rf"(?:{'|'.join(PASSING)})?"
+)
 
 _FLIGHT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*-\d{8}-\d{6}-[0-9a-f]{6}")
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
@@ -52,6 +55,26 @@ def run_of_domain(name: str) -> str | None:
     """The flight that a domain belongs to; None if it is none of ours."""
     match = _DOMAIN.fullmatch(name)
     return match["run"] if match and is_plain(match["run"]) else None
+
+
+def passing_names(name: str) -> tuple[str, ...]:
+    """What the domain *name* is called while it moves, beside its own name."""
+    return tuple(name + ending for ending in PASSING)
+
+
+def own_name(name: str) -> str:
+    """The name without what it ends with while the domain moves."""
+    match = _DOMAIN.fullmatch(name)
+    return match["name"] if match else name
+
+
+def saved_file(run: str, name: str) -> str:
+    """Where the domain *name* of a flight is saved on the host.
+
+    Among what builders make: on disk, looked for by the leak check, and removed with all of a dead
+    flight's. `ValueError` for what can't name a flight or a domain.
+    """
+    return build_directory(run, f"{name}.save")
 
 
 def run_directory(run: str) -> str:

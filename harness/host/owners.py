@@ -21,6 +21,7 @@ from harness.host.names import (
     RUN_DIRECTORY,
     domain_name,
     is_plain,
+    own_name,
     run_of_domain,
 )
 from harness.storage.names import TAG, Role, scratch_name, tag_value
@@ -131,7 +132,12 @@ def marks_of_job(
     *domids* are those its domain is known to have had; more are found in *censuses*.
     """
     name = domain_name(run, job)
-    seen = {domid for census in censuses for domid, found in census.names.items() if found == name}
+    seen = {
+        domid
+        for census in censuses
+        for domid, found in census.names.items()
+        if own_name(found) == name
+    }
     return Marks(
         names=frozenset((name, host_name(run, job), scratch_name(run, job, "").rstrip("-"))),
         domids=frozenset((*domids, *seen)),

@@ -23,6 +23,7 @@ from harness.host.names import (
     domain_prefix,
     is_flight_id,
     is_plain,
+    own_name,
     run_directory,
     run_of_domain,
 )
@@ -102,7 +103,7 @@ def inventory(host: XenHost, *, expire: bool = True) -> dict[str, Leftovers]:
             of(run).expired.append(job)
     for domain in host.xl.list():
         owner = run_of_domain(domain.name)
-        if owner is not None and domain.name not in _kept_domains(found.get(owner)):
+        if owner is not None and own_name(domain.name) not in _kept_domains(found.get(owner)):
             of(owner).domains[domain.name] = domain.domid
     for path in host.runner.run(Command.script("list-flights", _LIST)).stdout.splitlines():
         directory, _, run = path.rpartition("/")

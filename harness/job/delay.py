@@ -23,6 +23,14 @@ SLOW = frozenset(
         "no-ssh",
         "ssh-stalled",
         "no-shutdown",
+        "xl-stalled",
+        "process-stuck",
+        "no-reboot",
+        "no-end",
+        "vcpus-stay",
+        "balloon-stays",
+        "attach-stalled",
+        "detach-stalled",
     }
 )
 """The failure classes that say no more than that something did not come in time. A panic is

@@ -36,7 +36,13 @@ def prove_console(guest: GuestUnderTest) -> None:
 
 def prove_ssh(guest: GuestUnderTest) -> None:
     """The same over SSH, and it is the same boot of the same kernel."""
-    ssh = guest.connect()
+    guest.connect()
+    prove_over_ssh(guest)
+
+
+def prove_over_ssh(guest: GuestUnderTest) -> None:
+    """The same of a connection that there is already."""
+    ssh = guest.ssh
     nonce = secrets.token_hex(16)
     answer = ssh.run(Command.of("sha256sum"), stdin=nonce.encode()).stdout.split()
     if answer[:1] != [hashlib.sha256(nonce.encode()).hexdigest()]:
@@ -76,7 +82,7 @@ def prove_network(guest: GuestUnderTest) -> None:
 def prove_gone(guest: GuestUnderTest) -> None:
     """Remove it, and find nothing of it on the host: no domain, LV, back end or interface."""
     guest.remove()
-    left = what_is_left(guest.host, guest.domain, guest.disks.volumes)
+    left = what_is_left(guest.host, guest.domain, guest.volumes)
     if left:
         msg = f"still on {guest.host.name}: {', '.join(left)}"
         raise _failure(guest, msg, "gone", "leftover")

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from harness.errors import LabError
+from harness.host.names import passing_names
 from harness.host.xenhost import XenHost
 from harness.remote.command import Command
 from harness.wait import Deadline
 from harness.xen.domain import Bounds, Domain
+from harness.xen.moves import XlMoves
 
 VOLUME_TIMEOUT = timedelta(minutes=2)
 
@@ -36,6 +38,24 @@ def remove_guest(host: XenHost, name: str, domain: Domain | None, volumes: Seque
             host.volumes.remove(volume, Deadline.after(VOLUME_TIMEOUT))
         except LabError as error:
             problems.append(error)
+    if problems:
+        msg = f"not all of the guest could be removed: {'; '.join(map(str, problems))}"
+        raise LabError(msg) from problems[0]
+
+
+def end_passing(host: XenHost, name: str, saved: str) -> None:
+    """End what the domain *name* is called while it moves, and remove the file that it is saved in.
+
+    Well if there is none of it. `LabError` says all that went wrong.
+    """
+    bounds = Bounds().scaled(max(1.0, host.timeout_factor))
+    names = passing_names(name)
+    problems: list[LabError] = []
+    for info in host.xl.list():
+        if info.name in names:
+            domain = Domain(host.xl, name=info.name, domid=info.domid)
+            problems += domain.teardown(graceful=False, bounds=bounds).errors
+    XlMoves(host.runner).forget(saved)
     if problems:
         msg = f"not all of the guest could be removed: {'; '.join(map(str, problems))}"
         raise LabError(msg) from problems[0]

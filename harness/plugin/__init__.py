@@ -5,7 +5,7 @@ projects' tests. Given one, `hooks` registers what every process of a flight nee
 and what only its controller does (`session`).
 """
 
-from harness.plugin.fixtures import guest
+from harness.plugin.fixtures import guest, rounds
 from harness.plugin.hooks import (
     pytest_addhooks,
     pytest_addoption,
@@ -23,4 +23,5 @@ __all__ = [
     "pytest_generate_tests",
     "pytest_unconfigure",
     "pytest_xdist_auto_num_workers",
+    "rounds",
 ]

@@ -13,6 +13,12 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
+def rounds(pytestconfig: pytest.Config) -> int:
+    """How often a step of many rounds does its thing: ``--rounds``, 10 if not given."""
+    return int(pytestconfig.getoption("--rounds"))
+
+
+@pytest.fixture
 def guest(request: pytest.FixtureRequest) -> GuestUnderTest:
     """The guest of this job: made by ``guest-create``, the same through all of its steps."""
     from harness.plugin.steps import RECORD, FlightSteps

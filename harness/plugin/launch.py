@@ -20,7 +20,7 @@ from harness.status import EXIT_BUG, EXIT_CODES, EXIT_USAGE, Status
 def run_flight(plan: Plan, *, workers: int, keeping: Sequence[str] = ()) -> int:
     """Run *plan* with that many jobs at once; the process's exit code (harness/status.py).
 
-    *keeping*: options of the plugin that say how history keeps the flight.
+    *keeping*: more options of the plugin, such as how history keeps the flight.
     """
     # pytest's capture takes descriptor 1 away while tests run; the live view needs the real one.
     with (

@@ -12,8 +12,8 @@ _NODE = re.compile(r"::test_(?P<step>\w+)\[(?P<parameters>.*)\](?:@[^\]]*)?$", r
 
 
 def testid_of(function_name: str) -> str:
-    """``test_guest_boot`` → ``guest-boot``."""
-    return function_name.removeprefix("test_").replace("_", "-")
+    """``test_guest_boot`` → ``guest-boot``, ``test_guest_start__2`` → ``guest-start.2``."""
+    return function_name.removeprefix("test_").replace("__", ".").replace("_", "-")
 
 
 def split_nodeid(nodeid: str, jobs: Iterable[str]) -> tuple[str, str] | None:

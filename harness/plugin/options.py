@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="stretch all timeouts by this instead of the host's own factor",
     )
     group.addoption(
+        "--rounds",
+        type=_rounds,
+        default=10,
+        metavar="N",
+        help="how often a step of many rounds does its thing (10)",
+    )
+    group.addoption(
         "--dump-core",
         action="store_true",
         help="with the evidence of a failure, keep the guest's memory too (it holds secrets)",
@@ -77,6 +85,13 @@ def add_options(parser: pytest.Parser) -> None:
         help="leave a host that does not answer as it is, whatever hosts.yaml says",
     )
     group.addoption("--plan", metavar="FILE", help="run a plan made by `xenflight plan --json`")
+
+
+def _rounds(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        msg = f"{text!r} is no number of rounds: write 1 or more"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 def plan_of(config: pytest.Config) -> Plan | None:

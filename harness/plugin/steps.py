@@ -88,8 +88,11 @@ class FlightSteps:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> Generator[None, object, object]:
-        """Job by job, each in its suite's order, whatever others made of it; -k counts."""
+        """Job by job, each in its suite's order, whatever others made of it; -k knows testids."""
         written = {item: index for index, item in enumerate(items)}
+        for item in items:
+            if found := self._state.step_of(item.nodeid):
+                item.extra_keyword_matches.add(found[1])
         result = yield
         unused = [item for item in items if _is_unused(item)]
         if unused:

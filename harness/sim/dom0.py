@@ -98,8 +98,9 @@ def test(host: SimHost, request: Request) -> Answer:
 
 
 def date(host: SimHost, request: Request) -> Answer:
-    """``date +%s``."""
-    del request
+    """``date +%s`` and ``date +%s.%N``."""
+    if request.words == ("+%s.%N",):
+        return Answer(stdout=f"{host.clock.time_of_day():.9f}\n")
     return Answer(stdout=f"{int(host.clock.time_of_day())}\n")
 
 

@@ -45,6 +45,10 @@ class SimDomain:
     uuid: str
     began: float
     guest: SimGuest
+    memory: int
+    """What it has now, in MiB."""
+    vcpus: int
+    """How many are in use now."""
     state: State = State.PAUSED
     watcher: int = 0
     """The process of xl's that waits for its end."""

@@ -5,20 +5,32 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 import bcrypt
 
 from harness.console.fake import Chunk, TinyGuest
 from harness.flight.faults import FaultKind
-from harness.sim.boots import BOOT_FAULTS, DEATH, PROMPTS, Boot, Then, boot_of, power_off_lines
+from harness.sim.boots import (
+    BOOT_FAULTS,
+    DEATH,
+    PROMPTS,
+    Boot,
+    Line,
+    Then,
+    boot_of,
+    power_off_lines,
+)
 from harness.sim.clock import SimClock
 from harness.sim.console import Console
 from harness.sim.disk import GuestFiles
 from harness.sim.faults import Faults
 from harness.sim.shell import run_on_console
 
+DEAF = "initcall_blacklist=xen_setup_shutdown_event"
+"""With that a guest's kernel does not look at ``control/shutdown`` (drivers/xen/manage.c)."""
+HALTED, RESTARTING = re.compile(r"reboot: System halted"), "reboot: Restarting system"
 SLOW = 30.0
 """How much slower a guest is that gets no processor (`FaultKind.DOM0_BUSY`)."""
 _DEATH_AFTER = 1.0
@@ -30,6 +42,7 @@ class End(StrEnum):
 
     CRASH = "crash"
     POWER_OFF = "power-off"
+    REBOOT = "reboot"
     DESTROYED = "destroyed"
 
 
@@ -59,6 +72,10 @@ class SimGuest:
         self.up = False
         """Whether it has come to its login prompt, and lives."""
         self.over = False
+        self.behind = 0.0
+        """Seconds that its clock lacks."""
+        self.counts_since: float | None = None
+        """When the process began that counts; None when there is none."""
         self._slow_until = 0.0
 
     @property
@@ -80,15 +97,44 @@ class SimGuest:
 
     def power_off(self) -> None:
         """Somebody asks it to; one that is not up does not hear that."""
-        if not self.up or self._fault(FaultKind.NO_SHUTDOWN):
+        if not self.hears or self._fault(FaultKind.NO_SHUTDOWN):
             return
+        quiet = self._fault(FaultKind.UNCLEAN_SHUTDOWN) is not None
+        self._go_down(() if quiet else power_off_lines(), End.POWER_OFF)
+
+    def reboot(self) -> None:
+        """It begins again, of itself or because somebody asks it to."""
+        if not self.up or self._fault(FaultKind.NO_REBOOT):
+            return
+        words = (replace(one, text=HALTED.sub(RESTARTING, one.text)) for one in power_off_lines())
+        self._go_down(words, End.REBOOT)
+
+    def panic(self) -> None:
+        """Somebody has pressed the key for that."""
+        if self.hears:
+            self.console.say(b"[   99.000000] sysrq: Trigger a crash\r\n")
+            self._die()
+
+    @property
+    def hears(self) -> bool:
+        """Whether it does what the toolstack asks it to."""
+        return self.up and self.machine is not None and DEAF not in self.machine.cmdline
+
+    def moves_over(self, ended: Callable[[End], None]) -> None:
+        """It goes on in another domain, of whose end *ended* hears."""
+        self._ended = ended
+        if self._fault(FaultKind.PROCESS_LOST):
+            self.counts_since = None
+        if self._fault(FaultKind.CLOCK_JUMPS):
+            self.behind = 60.0
+
+    def _go_down(self, words: Iterable[Line], how: End) -> None:
         self.up = False
         after = 0.0
-        if not self._fault(FaultKind.UNCLEAN_SHUTDOWN):
-            for line in power_off_lines():
-                after += line.seconds
-                self.console.say(f"{line.text}\r\n".encode(), after)
-        self._clock.after(after + 0.2, lambda: self._end(End.POWER_OFF))
+        for line in words:
+            after += line.seconds
+            self.console.say(f"{line.text}\r\n".encode(), after)
+        self._clock.after(after + 0.2, lambda: self._end(how))
 
     def stop(self) -> None:
         """Its domain was destroyed: nothing more comes of it, and nobody is told."""

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
 from harness.flight.faults import FaultKind
 from harness.flight.model import HostSpec, SimSpec
-from harness.host.names import RUN_DIRECTORY, run_of_domain
+from harness.host.names import RUN_DIRECTORY, own_name, run_of_domain
 from harness.host.slots import DRAIN_FILE
 from harness.host.use import BOOT_ID
+from harness.job.witness import DATA
 from harness.sim.clock import SimClock
 from harness.sim.disk import MENU, GuestFiles
 from harness.sim.domains import (
     DOM0_MEMORY,
     Backend,
+    Device,
     SimDomain,
     State,
     boot_id,
@@ -68,6 +71,8 @@ class SimHost:
         self.domains: dict[int, SimDomain] = {}
         self.backends: list[Backend] = []
         """Those whose domains are gone."""
+        self.saved: dict[str, tuple[GuestConfig, SimGuest]] = {}
+        """What is in the files of saved domains."""
         self.xenstore: dict[str, str] = {}
         """What others wrote there."""
         self.consoles: dict[int, int] = {}
@@ -108,20 +113,47 @@ class SimHost:
         """Of the hypervisor, in MiB."""
         if self.faults.strike(FaultKind.MEMORY_TAKEN):
             return _NEARLY_NOTHING
-        taken = sum(domain.config.memory for domain in self.domains.values())
+        taken = sum(domain.memory for domain in self.domains.values())
         return self.sim.memory.mib - DOM0_MEMORY - taken - 44
 
     def create(self, config: GuestConfig) -> SimDomain:
         """A new domain, paused."""
         domid = self.next_domid
-        self._last_domid = domid
         guest = SimGuest(self.clock, self.faults, lambda how: self._guest_ended(domid, how))
+        return self._add(config, guest)
+
+    def take_out(self, domain: SimDomain) -> SimGuest:
+        """Its domain goes; the guest does not, and has another one later."""
+        guest, shell = domain.guest, SimGuest(self.clock, self.faults, lambda _: None)
+        shell.console, guest.console = guest.console, guest.console.heir()
+        domain.guest = shell
+        self.remove_domain(domain)
+        return guest
+
+    def put_in(self, config: GuestConfig, guest: SimGuest) -> SimDomain:
+        """A new domain, paused, for a guest that has begun elsewhere."""
+        domid = self.next_domid
+        guest.moves_over(lambda how: self._guest_ended(domid, how))
+        if self.faults.strike(FaultKind.DATA_SPOILT, job=self.job_of(config.name)):
+            self.root_of(config).files.pop(DATA, None)
+        return self._add(config, guest)
+
+    def rename(self, domain: SimDomain, name: str) -> None:
+        """It is called that from now on."""
+        domain.config = replace(domain.config, values={**domain.config.values, "name": name})
+        self.files.write(_userdata(domain), f'{{"name": "{name}"}}\n'.encode())
+
+    def _add(self, config: GuestConfig, guest: SimGuest) -> SimDomain:
+        domid = self.next_domid
+        self._last_domid = domid
         domain = SimDomain(
             domid=domid,
             config=config,
             uuid=make_uuid(config, domid),
             began=self.clock.monotonic(),
             guest=guest,
+            memory=config.memory,
+            vcpus=config.vcpus,
             watcher=self.next_process(),
         )
         self.domains[domid] = domain
@@ -144,10 +176,14 @@ class SimHost:
         self.files.remove(_userdata(domain))
         stays = self.faults.strike(FaultKind.BACKEND_STAYS, job=self.job_of(domain.name))
         for device in domain.devices:
-            backend = Backend(domid=domain.domid, device=device, guest=domain.guest)
-            self.backends.append(backend)
-            if not (stays and device.kind == "vbd"):
-                self.clock.after(BACKENDS_LINGER, partial(self._forget_backend, backend))
+            self.let_linger(domain, device, stays=bool(stays) and device.kind == "vbd")
+
+    def let_linger(self, domain: SimDomain, device: Device, *, stays: bool = False) -> None:
+        """Its back end is there for a moment yet, or for good."""
+        backend = Backend(domid=domain.domid, device=device, guest=domain.guest)
+        self.backends.append(backend)
+        if not stays:
+            self.clock.after(BACKENDS_LINGER, partial(self._forget_backend, backend))
 
     def _forget_backend(self, backend: Backend) -> None:
         self.backends = [one for one in self.backends if one is not backend]
@@ -156,15 +192,22 @@ class SimHost:
         domain = self.domains.get(domid)
         if domain is None:
             return
-        if how is End.CRASH and domain.config.text("on_crash") == "preserve":
+        config = domain.config
+        if how is End.CRASH and config.text("on_crash") == "preserve":
             domain.state = State.CRASHED
             return
         domain.state = State.DYING
-        self.clock.after(0.3, lambda: self.remove_domain(domain))
+        again = how is End.REBOOT and config.text("on_reboot", "restart") == "restart"
+        self.clock.after(0.3, lambda: self._end_domain(domain, again=again))
+
+    def _end_domain(self, domain: SimDomain, *, again: bool) -> None:
+        self.remove_domain(domain)
+        if again:
+            self.unpause(self.create(domain.config))
 
     def _machine(self, domain: SimDomain) -> Machine:
         config = domain.config
-        files = GuestFiles(self._root_of(config).files)
+        files = GuestFiles(self.root_of(config).files)
         # What is started from outside gets its kernel line there; a boot loader reads a menu.
         menu = MENU in files.files and not config.text("cmdline")
         return Machine(
@@ -177,7 +220,8 @@ class SimHost:
             boot_id=boot_id(domain.domid, domain.name, self.boots),
         )
 
-    def _root_of(self, config: GuestConfig) -> Contents:
+    def root_of(self, config: GuestConfig) -> Contents:
+        """What a domain of that configuration has on its first disk."""
         volume = self.group.at(config.disks[0].target) if config.disks else None
         contents = volume.contents if volume else Contents()
         below = self.group.at(contents.backing) if contents.backing else None
@@ -198,7 +242,7 @@ class SimHost:
         if volume:
             return tag_value(volume.tags, "job") or ""
         if run_of_domain(word):
-            return self._owners.get(word, "")
+            return self._owners.get(own_name(word), "")
         return ""
 
     def owns(self, domain: str, job: str) -> None:
@@ -260,6 +304,7 @@ class SimHost:
         for domain in self.domains.values():
             domain.guest.stop()
         self.domains.clear()
+        self.saved.clear()
         self.backends.clear()
         self.held.clear()
         self.files.forget(RUN_DIRECTORY)

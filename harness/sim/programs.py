@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from harness.sim import admission, census, dom0, evidence, health, images, lvm, xenstore, xl
+from harness.sim import (
+    admission,
+    census,
+    devices,
+    dom0,
+    evidence,
+    health,
+    images,
+    lvm,
+    moves,
+    xenstore,
+    xl,
+)
 from harness.sim.host import SimHost
 from harness.sim.request import Handler, Request
 from harness.sim.slots import LockStream, SlotStream
@@ -17,6 +29,8 @@ PROGRAMS: Mapping[str, Handler] = {
     **dom0.PROGRAMS,
     **lvm.PROGRAMS,
     **xl.PROGRAMS,
+    **moves.PROGRAMS,
+    **devices.PROGRAMS,
     **xenstore.PROGRAMS,
     **images.PROGRAMS,
     **census.PROGRAMS,

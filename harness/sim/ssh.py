@@ -12,6 +12,7 @@ from harness.remote.command import DEFAULT_TIMEOUT, Command, CommandResult, Stre
 from harness.remote.keys import fingerprint, key_blob, load_public
 from harness.remote.outcome import settle, too_late
 from harness.remote.sshlink import SshEndpoint
+from harness.sim import life
 from harness.sim.disk import AUTHORIZED, HOST_KEY
 from harness.sim.guest import Machine, SimGuest
 from harness.sim.host import SimHost
@@ -85,6 +86,7 @@ class GuestRunner:
         self._machine = machine
         self._kept: dict[str, bytes] = {}
         self._closed = False
+        self._session = f"10.77.0.1 {40000 + host.next_process()} {machine.address} 22"
 
     def run(
         self,
@@ -104,7 +106,8 @@ class GuestRunner:
         if self._guest.strikes(FaultKind.SSH_STALLS, name):
             clock.sleep(timeout.total_seconds())
             raise too_late(command, self.name, timeout, "")
-        answer = run_over_ssh(self._guest, self._machine, command, data, self._kept)
+        answer = life.answer(self._host, self._guest, command, data, self._session)
+        answer = answer or run_over_ssh(self._guest, self._machine, command, data, self._kept)
         clock.sleep(answer.seconds)
         self._require(command)
         result = CommandResult(

@@ -92,8 +92,8 @@ def list_domains(host: SimHost, request: Request) -> Answer:
     dom0 = _line("Domain-0", 0, DOM0_MEMORY, 2, "r-----", seconds / 10)
     lines.append(dom0 + (_more(_NO_UUID, "-") if verbose else ""))
     for one in host.domains.values():
-        config, used = one.config, (host.clock.monotonic() - one.began) / 10
-        line = _line(one.name, one.domid, config.memory, config.vcpus, one.state, used)
+        used = (host.clock.monotonic() - one.began) / 10
+        line = _line(one.name, one.domid, one.memory, one.vcpus, one.state, used)
         reason = _SHUTDOWN_CRASH if one.state is State.CRASHED else "-"
         lines.append(line + (_more(one.uuid, reason) if verbose else ""))
     return Answer(stdout="".join(f"{line}\n" for line in lines))
@@ -161,14 +161,14 @@ def _refusal(host: SimHost, request: Request, config: GuestConfig) -> str:
 def domid(host: SimHost, request: Request) -> Answer:
     """``xl domid``."""
     found = host.find(request.words[0])
-    return Answer(stdout=f"{found.domid}\n") if found else _unknown(request)
+    return Answer(stdout=f"{found.domid}\n") if found else unknown(request)
 
 
 def unpause(host: SimHost, request: Request) -> Answer:
     """``xl unpause``."""
     domain = host.find(request.words[0])
     if domain is None:
-        return _unknown(request)
+        return unknown(request)
     host.unpause(domain)
     return Answer()
 
@@ -177,7 +177,7 @@ def pause(host: SimHost, request: Request) -> Answer:
     """``xl pause``."""
     domain = host.find(request.words[0])
     if domain is None:
-        return _unknown(request)
+        return unknown(request)
     domain.state = State.PAUSED
     return Answer()
 
@@ -186,7 +186,7 @@ def shutdown(host: SimHost, request: Request) -> Answer:
     """``xl shutdown``: asks, and does not wait."""
     domain = host.find(request.words[0])
     if domain is None:
-        return _unknown(request)
+        return unknown(request)
     domain.guest.power_off()
     return Answer(stdout=f"Shutting down domain {domain.domid}\n")
 
@@ -195,7 +195,7 @@ def destroy(host: SimHost, request: Request) -> Answer:
     """``xl destroy``."""
     domain = host.find(request.words[0])
     if domain is None:
-        return _unknown(request)
+        return unknown(request)
     domain.guest.stop()
     domain.state = State.DYING
     stays = host.faults.strike(FaultKind.DOMAIN_STAYS, job=request.job, command=request.name)
@@ -233,7 +233,8 @@ def _more(uuid: str, reason: str) -> str:
     return f" {uuid}{reason:>9}{'-':>17}"
 
 
-def _unknown(request: Request) -> Answer:
+def unknown(request: Request) -> Answer:
+    """There is no such domain."""
     said = f"{request.words[0]} is an invalid domain identifier (rc=-6)\n"
     return Answer(stderr=said, status=1)
 

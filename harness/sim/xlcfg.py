@@ -75,7 +75,7 @@ def read_config(text: str) -> GuestConfig:
         raise BadConfigError(msg)
     return GuestConfig(
         values=values,
-        disks=tuple(map(_disk, _list(values.get("disk")))),
+        disks=tuple(map(read_disk, _list(values.get("disk")))),
         vifs=tuple(map(_vif, _list(values.get("vif")))),
     )
 
@@ -103,7 +103,8 @@ def _pairs(text: str) -> dict[str, str]:
     return {key: value for key, _, value in pairs} | ({"target": target} if target else {})
 
 
-def _disk(text: str) -> DiskConfig:
+def read_disk(text: str) -> DiskConfig:
+    """A disk as `Disk` writes it."""
     pairs = _pairs(text)
     return DiskConfig(
         vdev=pairs["vdev"],

@@ -163,6 +163,11 @@ class Domain:
         """All numbers that it is known to have had, the lowest first."""
         return tuple(sorted(self._domids))
 
+    def became(self, domid: int) -> None:
+        """It was made anew and has another number, as one that was restored or started again."""
+        self.domid = domid
+        self._domids.add(domid)
+
     def unpause(self) -> None:
         """Let it run."""
         self._xl.unpause(self.name)
@@ -173,8 +178,7 @@ class Domain:
         for info in self._xl.list():
             if info.name == self.name:
                 found = info
-                self.domid = info.domid
-                self._domids.add(info.domid)
+                self.became(info.domid)
             elif info.name == NAMELESS and info.domid in self._domids:
                 found = found or info
         return found.state if found else None

@@ -24,7 +24,8 @@ from harness.host.health import EventKind, Health, HealthEvent, note_health, rea
 from harness.host.kept import host_time, kept_tags
 from harness.host.lease import SlotLease, SlotTerms, take_lease
 from harness.host.lock import dead_locks, forget_lock, locked, take_lock
-from harness.host.names import domain_name, run_directory
+from harness.host.names import domain_name, run_directory, saved_file
+from harness.host.owners import marks_of_job
 from harness.host.pressure import READ_PRESSURE, read_sample
 from harness.host.reaper import find_dead, reap_dead, reap_kept
 from harness.host.room import Want
@@ -40,8 +41,11 @@ from harness.storage.volumes import VolumeManager
 from harness.units import Size
 from harness.wait import Deadline
 from harness.xen.config import Disk, DomainConfig, DomainType, Vif
+from harness.xen.devices import XlDevices
 from harness.xen.domain import Bounds, Domain, Outcome, console_command
 from harness.xen.listing import DomainState
+from harness.xen.moves import PASSING, RENAMED, XlMoves
+from harness.xen.refusal import of_the_host
 from harness.xen.toolstack import CONFIG_FOLDER, CreateRefused
 
 SECOND = timedelta(seconds=1)
@@ -336,6 +340,81 @@ def test_what_is_kept_stays_until_it_is_given_up(host: XenHost, name: str) -> No
     assert host.volumes.find(left)
     assert reap_kept(host, run).volumes == [left]
     assert host.volumes.find(left) is None
+
+
+# -- domains that move ---------------------------------------------------------------------
+
+
+def test_a_domain_is_renamed(host: XenHost, make: Make, volume: str) -> None:
+    domain, moves = make(), XlMoves(host.runner)
+    moves.rename(volume, volume + RENAMED)
+    try:
+        assert host.xl.find(volume) is None
+        assert host.xl.find(volume + RENAMED).domid == domain.domid  # type: ignore[union-attr]
+    finally:
+        moves.rename(volume + RENAMED, volume)
+    assert domain.state() is DomainState.PAUSED
+
+
+def test_a_guest_that_does_not_get_ready_is_not_saved(
+    host: XenHost, make: Make, volume: str
+) -> None:
+    """It is paused, so it can't. libxl gives it a minute."""
+    domain, path = make(), saved_file(f"selftest-{volume}", volume)
+    with pytest.raises(CommandFailed) as caught:
+        XlMoves(host.runner).save(volume, path, SMALL, SECOND * 300)
+    assert not of_the_host(caught.value.stderr)
+    assert domain.state() is not None
+    assert not host.runner.run(Command.of("test", "-e", path), check=False).ok
+    XlMoves(host.runner).forget(path)
+
+
+def test_no_domain_is_saved_where_there_is_no_room(host: XenHost, make: Make, volume: str) -> None:
+    domain, path = make(), saved_file(f"selftest-{volume}", volume)
+    with pytest.raises(CommandFailed, match="No space left on device") as caught:
+        XlMoves(host.runner).save(volume, path, Size.parse("512G"), SECOND * 60)
+    assert of_the_host(caught.value.stderr)
+    assert domain.state() is DomainState.PAUSED
+    assert not host.runner.run(Command.of("test", "-e", path), check=False).ok
+
+
+def test_what_is_not_there_is_not_moved_or_changed(host: XenHost, name: str) -> None:
+    moves, devices = XlMoves(host.runner), XlDevices(host.runner)
+    disk, vif = Disk(path="/dev/null", vdev="xvdp"), Vif(mac=MAC, bridge=host.bridge)
+    for ask in (
+        lambda: moves.restore(name, f"/var/lib/xenflight/builds/{name}/{name}.save", SECOND * 60),
+        lambda: moves.migrate(name, SECOND * 60),
+        lambda: moves.rename(name, f"{name}-2"),
+        lambda: moves.reboot(name),
+        lambda: moves.sysrq(name, "h"),
+        lambda: devices.set_vcpus(name, 1),
+        lambda: devices.set_memory(name, SMALL),
+        lambda: devices.attach_disk(name, disk),
+        lambda: devices.detach_disk(name, "xvdp"),
+        lambda: devices.attach_vif(name, vif),
+        lambda: devices.detach_vif(name, MAC),
+    ):
+        with pytest.raises(CommandFailed):
+            ask()
+
+
+@pytest.mark.parametrize("ending", PASSING)
+def test_what_died_while_it_moved_is_reaped(
+    host: XenHost, make: Make, volume: str, ending: str
+) -> None:
+    run, job = f"selftest-{volume}", "lifecycle-bookworm-amd64-pv-direct"
+    moving, saved = domain_name(run, job) + ending, saved_file(run, domain_name(run, job))
+    host.runner.run(Command.of("mkdir", "-p", saved.rpartition("/")[0]))
+    host.runner.run(Command.of("touch", saved))
+    make(moving)
+    marks = marks_of_job(run, job, [census := take_census(host)])
+    mine = {(one.kind, one.name) for one in census.entries if marks.fit(one)}
+    assert {(Kind.DOMAIN, moving), (Kind.FILE, saved)} <= mine
+    found = next(one for one in find_dead(host) if one.run == run)
+    assert (list(found.domains), found.builds) == ([moving], True)
+    assert run in {one.run for one in reap_dead(host, alive=["selftest-1"])}
+    assert host.xl.find(moving) is None
+    assert not host.runner.run(Command.of("test", "-e", saved), check=False).ok
 
 
 # -- what it says of itself ----------------------------------------------------------------

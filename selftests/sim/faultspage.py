@@ -16,8 +16,9 @@ from sim.project import ROOT
 PAGE = ROOT / "docs" / "faults.md"
 COLUMNS = ("fault", "step", "status", "class", "again", "exit", "the user sees", "left")
 NOTHING, SWEPT, NEXT = "nothing", "swept", "until the next flight"
-HOSTS, KNOWN_GOOD = "hosts: 2", "known-good: true"
-"""What stands among the faults and is none: a second host, and a flight that passed before."""
+HOSTS, KNOWN_GOOD, LIFECYCLE = "hosts: 2", "known-good: true", "flight: lifecycle"
+"""What stands among the faults and is none: a second host, a flight that passed before, and
+another flight than smoke."""
 _CODE = re.compile(r"`([^`]+)`")
 _QUOTED = re.compile(r'"([^"]+)"')
 _SETTING = re.compile(r"[a-z-]+: .+")
@@ -45,7 +46,7 @@ class Row:
     @property
     def settings(self) -> str:
         """Of the host."""
-        found = set(self.words) - set(self.faults) - {HOSTS, KNOWN_GOOD}
+        found = set(self.words) - set(self.faults) - {HOSTS, KNOWN_GOOD, LIFECYCLE}
         return "\n    ".join(sorted(found))
 
     @property
@@ -57,6 +58,11 @@ class Row:
     def known_good(self) -> bool:
         """Whether a flight passed there before."""
         return KNOWN_GOOD in self.words
+
+    @property
+    def flight(self) -> str:
+        """Which one runs."""
+        return "lifecycle" if LIFECYCLE in self.words else "smoke"
 
     @property
     def kinds(self) -> set[FaultKind]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import Any
 
 import pytest
@@ -9,9 +10,13 @@ import pytest
 from harness.flight.faults import FaultKind
 from harness.sim.state import HostState
 from sim.faultspage import NEXT, NOTHING, SWEPT, Row, rows, shown_elsewhere
-from sim.project import ROOT, SimProject, culprit
+from sim.project import JOB, ROOT, SimProject, culprit
 
 STATUSES = {"pass", "fail", "broken", "blocked", "starved", "skip", "aborted"}
+LIFE = "lifecycle"
+JOBS = {"smoke": JOB, LIFE: "lifecycle-bookworm-amd64-pvh-direct"}
+"""The job of each flight that is looked at."""
+ARGUMENTS = {"smoke": (), LIFE: ("--only", JOBS[LIFE], "--rounds", "1")}
 WAITS = {"waiting for a slot": "slot", "waiting for memory": "admission"}
 """What only the live view shows, while it lasts; and the phase in which it does."""
 
@@ -20,7 +25,7 @@ WAITS = {"waiting for a slot": "slot", "waiting for memory": "admission"}
 def test_a_fault_becomes_what_the_page_says(project: SimProject, row: Row) -> None:
     begin(project, row)
     before = project.states()
-    result = project.run()
+    result = project.run(*ARGUMENTS[row.flight], flight=row.flight)
     said = str(result.stdout) + str(result.stderr)
     assert "Traceback" not in said
     assert "INTERNALERROR" not in said
@@ -33,13 +38,15 @@ def test_a_fault_becomes_what_the_page_says(project: SimProject, row: Row) -> No
 
 def begin(project: SimProject, row: Row) -> None:
     project.hosts(*row.faults, count=row.count, settings=row.settings)
+    if row.flight == LIFE:
+        shutil.copy(ROOT / "flights" / "lifecycle.yaml", project.path / "flights")
     if row.known_good:
         with project.host.faults.held_back():
             assert int(project.run().ret) == 0
 
 
 def assert_verdict(project: SimProject, row: Row, returned: int) -> None:
-    attempts = project.attempts()
+    attempts = project.attempts(JOBS[row.flight])
     first, *others = attempts
     bad = culprit(first)
     assert returned == row.exit_code, bad
@@ -56,7 +63,7 @@ def assert_verdict(project: SimProject, row: Row, returned: int) -> None:
 
 
 def assert_seen(project: SimProject, row: Row, said: str) -> None:
-    attempts, results = project.attempts(), project.results
+    attempts, results = project.attempts(JOBS[row.flight]), project.results
     steps = [step for one in attempts for step in one["steps"]]
     texts = [step["reason"] or "" for step in steps] + [step["evidence"] for step in steps]
     texts += results["problems"]
