@@ -22,7 +22,7 @@ drivers() {
 }
 say hypervisor "$(first /sys/hypervisor/type)"
 say guest_type "$(first /sys/hypervisor/guest_type)"
-say kernel_says "$(dmesg | sed -n 's/^.*Booting paravirtualized kernel on //p')"
+say kernel_says "$(dmesg | sed -n 's/^.*Booting \(paravirtualized \)*kernel on //p')"
 say unplugged "$(dmesg | grep -c 'unplug' || :)"
 say console "$(first /sys/class/tty/console/active)"
 clocks=/sys/devices/system/clocksource/clocksource0
