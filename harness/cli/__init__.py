@@ -29,6 +29,7 @@ VERB_MODULES = (
     "serve",
     "compare",
     "grid",
+    "modes",
     "image",
     "images",
     "grub",

@@ -23,7 +23,13 @@ def _amd64(cloud: str, generic: str) -> tuple[Kernel, ...]:
     the size, and it boots as PV, PVH and HVM.
     """
     return (
-        Kernel(flavour="cloud", package="linux-image-cloud-amd64", arch="amd64", packed=cloud),
+        Kernel(
+            flavour="cloud",
+            package="linux-image-cloud-amd64",
+            arch="amd64",
+            emulated=False,
+            packed=cloud,
+        ),
         Kernel(flavour="generic", package="linux-image-amd64", arch="amd64", packed=generic),
     )
 

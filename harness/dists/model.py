@@ -34,6 +34,9 @@ class Kernel:
     pv: bool = True
     pvh: bool = True
     hvm: bool = True
+    emulated: bool = True
+    """Whether it has drivers for the disk and the network interface that QEMU emulates for Xen
+    (CONFIG_SATA_AHCI, CONFIG_8139CP)."""
     packed: str = ""
     """How its bzImage is packed (CONFIG_KERNEL_GZIP and so on): ``gzip``, ``xz``, ``lz4``."""
 

@@ -102,6 +102,15 @@ class Toolstack(StrEnum):
     XL = "xl"
 
 
+class Devices(StrEnum):
+    """Which disk, network interface and clock an HVM guest sees."""
+
+    PV = "pv"
+    """Xen's own, by drivers that know Xen; for PV and PVH guests there are no others."""
+    EMULATED = "emulated"
+    """Those of a PC, made by QEMU: the guest is not let see that there is a Xen."""
+
+
 class Pocket(StrEnum):
     """A part of a Debian mirror that a flight may leave out."""
 
@@ -128,7 +137,7 @@ REQUIRED_AXES: tuple[str, ...] = ("dist", "arch", "virt", "boot")
 """The axes that every matrix has; they are in every job's name."""
 FREE_AXES: tuple[str, ...] = (
     *("builder", "kernel", "layout", "memory", "vcpus", "disk", "disk_format", "toolstack"),
-    "swap",
+    *("swap", "devices"),
 )
 """The axes that a matrix may have, in the order of their parts in a job's name."""
 AXES: tuple[str, ...] = REQUIRED_AXES + FREE_AXES

@@ -26,6 +26,7 @@ from harness.flight.axes import (
     Arch,
     Boot,
     Builder,
+    Devices,
     DiskFormat,
     Dist,
     Layout,
@@ -269,6 +270,7 @@ BootField = Annotated[Boot, BeforeValidator(lambda value: choose(Boot, value))]
 BuilderField = Annotated[Builder, BeforeValidator(lambda value: choose(Builder, value))]
 LayoutField = Annotated[Layout, BeforeValidator(lambda value: choose(Layout, value))]
 DiskFormatField = Annotated[DiskFormat, BeforeValidator(lambda value: choose(DiskFormat, value))]
+DevicesField = Annotated[Devices, BeforeValidator(lambda value: choose(Devices, value))]
 ToolstackField = Annotated[Toolstack, BeforeValidator(lambda value: choose(Toolstack, value))]
 AcceptField = Annotated[Accept, BeforeValidator(lambda value: choose(Accept, value))]
 PocketField = Annotated[Pocket, BeforeValidator(lambda value: choose(Pocket, value))]

@@ -110,7 +110,8 @@ class _Expansion:
         """The axes on which it can depend whether a cell runs: what rules and conditions see."""
         changes = (*self._overrides, *self._excludes)
         seen = {name for change in changes for name in change.where.wanted}
-        return frozenset({*seen, *REQUIRED_AXES, "builder", "kernel", "layout", "disk_format"})
+        ruled = ("builder", "kernel", "layout", "disk_format", "swap", "devices")
+        return frozenset({*seen, *REQUIRED_AXES, *ruled})
 
     def _possible(self, matter: frozenset[str]) -> Callable[[AxisValues], bool]:
         """Whether a cell can run. Many cells differ only in what does not matter."""

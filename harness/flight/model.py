@@ -11,6 +11,7 @@ from harness.flight.axes import (
     Arch,
     Boot,
     Builder,
+    Devices,
     DiskFormat,
     Dist,
     Layout,
@@ -112,6 +113,7 @@ class JobSpec:
     toolstack: Toolstack = Toolstack.XL
     swap: Size | None = None
     """Size of a scratch LV with swap space; the guest uses it from its boot on."""
+    devices: Devices = Devices.PV
     extra_disks: tuple[Size, ...] = ()
     """Empty scratch LVs, seen by the guest after its own disks."""
     image: ImageSource | None = None

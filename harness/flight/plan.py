@@ -15,6 +15,7 @@ from harness.flight.axes import (
     Arch,
     Boot,
     Builder,
+    Devices,
     DiskFormat,
     Dist,
     Keep,
@@ -35,7 +36,7 @@ from harness.flight.planhost import host_dict, host_from
 from harness.flight.selector import select
 from harness.units import Size
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 _TOKEN = re.compile(r"[0-9a-f]{6}")
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 _WORDS: Mapping[str, type[StrEnum]] = {
@@ -47,6 +48,7 @@ _WORDS: Mapping[str, type[StrEnum]] = {
     "layout": Layout,
     "disk_format": DiskFormat,
     "toolstack": Toolstack,
+    "devices": Devices,
 }
 
 

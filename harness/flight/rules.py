@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from harness.dists.kernels import DEFAULT_KERNEL, DOM0_KERNEL
 from harness.dists.model import Init
-from harness.flight.axes import Arch, Boot, Builder, DiskFormat, Dist, Layout, Virt
+from harness.flight.axes import Arch, Boot, Builder, Devices, DiskFormat, Dist, Layout, Virt
 from harness.flight.kernels import from_dom0, is_version, kernel_of, known_dist
 from harness.flight.model import JobSpec
 
@@ -76,6 +76,15 @@ def _grub_cannot_unpack(job: JobSpec) -> bool:
         return False
     kernel = kernel_of(job)
     return kernel is not None and kernel.pv and not kernel.pvgrub_pv
+
+
+def _emulated(job: JobSpec) -> bool:
+    return job.devices is Devices.EMULATED
+
+
+def _no_drivers(job: JobSpec) -> bool:
+    kernel = kernel_of(job)
+    return _emulated(job) and kernel is not None and not kernel.emulated
 
 
 def _made_by(job: JobSpec, builder: Builder) -> bool:
@@ -277,6 +286,37 @@ RULES: tuple[Rule, ...] = (
         forbids=lambda job: _kernel_without(job, Virt.HVM),
         reason="the kernel of {job.dist} is built without CONFIG_XEN_PVHVM",
         source="/boot/config in the kernel's package",
+    ),
+    Rule(
+        id="emulated-hvm",
+        forbids=lambda job: _emulated(job) and job.virt is not Virt.HVM,
+        reason="{job.virt} guests have no emulated devices: those are for hvm",
+        source='xl.cfg(5), "Fully-virtualised (HVM) Guest Specific Options"',
+    ),
+    Rule(
+        id="emulated-firmware",
+        forbids=lambda job: _emulated(job) and job.boot not in _FIRMWARE,
+        reason="a guest with emulated devices finds its root by its own boot menu: use bios or "
+        "uefi",
+        source="harness/job/disks.py: direct names the root as Xen's driver does",
+    ),
+    Rule(
+        id="emulated-builder",
+        forbids=lambda job: _emulated(job) and job.builder is not Builder.MMDEBSTRAP,
+        reason="only images of mmdebstrap are known to boot from emulated devices",
+        source="harness/guest/customise.py: what is in the initramfs",
+    ),
+    Rule(
+        id="emulated-disks",
+        forbids=lambda job: _emulated(job) and bool(job.swap or job.extra_disks),
+        reason="a guest with emulated devices has one disk here",
+        source="harness/job/disks.py: the others are named as Xen's driver does",
+    ),
+    Rule(
+        id="kernel-emulated",
+        forbids=_no_drivers,
+        reason="this kernel has no drivers for emulated disks and networks: use kernel: generic",
+        source="/boot/config in the kernel's package: CONFIG_SATA_AHCI, CONFIG_8139CP",
     ),
 )
 """In the order in which they are tried: the first one broken gives the reason."""

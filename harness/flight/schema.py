@@ -16,7 +16,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from harness.dists.kernels import DEFAULT_KERNEL
-from harness.flight.axes import Builder, DiskFormat, Layout, Toolstack
+from harness.flight.axes import Builder, Devices, DiskFormat, Layout, Toolstack
 from harness.flight.builderoptions import OptionName, OptionValue, seedable
 from harness.flight.fields import (
     AcceptField,
@@ -24,6 +24,7 @@ from harness.flight.fields import (
     AxisName,
     BootField,
     BuilderField,
+    DevicesField,
     Disk,
     DiskFormatField,
     DistField,
@@ -134,6 +135,9 @@ class Overrides(Strict):
     disk_format: DiskFormatField = DiskFormat.RAW
     toolstack: ToolstackField = Toolstack.XL
     swap: Swap = Field(default=None, description="The size of a disk with swap space, or none.")
+    devices: DevicesField = Field(
+        default=Devices.PV, description="pv, or emulated: an HVM guest sees nothing of Xen."
+    )
     extra_disks: list[ExtraDisk] = Field(
         default=[],
         max_length=len(EXTRA_DEVICES),
@@ -182,6 +186,7 @@ class AxesModel(Strict):
     disk_format: OneOrSome[DiskFormatField] = []
     toolstack: OneOrSome[ToolstackField] = []
     swap: OneOrSome[Swap] = []
+    devices: OneOrSome[DevicesField] = []
 
 
 class MatrixModel(AxesModel):

@@ -10,7 +10,7 @@ from harness.guest.fstab import fstab
 from harness.guest.layout import Layout
 
 _INITRAMFS_MODULES = (
-    *("xen-blkfront", "virtio_blk", "virtio_pci", "virtio_scsi", "sd_mod"),
+    *("xen-blkfront", "virtio_blk", "virtio_pci", "virtio_scsi", "sd_mod", "ahci"),
     *("ext4", "crc32c_generic", "crc32c_intel"),
 )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.dists.kernels import DOM0_KERNEL
 from harness.dists.table import TABLE
 from harness.errors import LabError
-from harness.flight.axes import Boot, Builder, Virt
+from harness.flight.axes import Boot, Builder, Devices, Virt
 from harness.flight.model import JobSpec
 from harness.guest.menu import menu_with_args
 from harness.guest.seed import SeedFile
@@ -19,6 +19,9 @@ from harness.xen.config import Disk, DomainConfig, DomainType, Firmware, Vif
 from harness.xen.domain import ConsoleType, both_consoles_command, console_command
 
 XEN_CONSOLE, SERIAL_CONSOLE = "hvc0", "ttyS0"
+NO_XEN = f"nopv xen_emul_unplug=never console={SERIAL_CONSOLE}"
+"""For a kernel that shall take no notice of Xen: Documentation/admin-guide/kernel-parameters.txt.
+The last console is the one that init writes to."""
 _CONSOLE = re.compile(r"\bconsole=(\w+)")
 _FIRMWARE = {
     Boot.DIRECT: Firmware.SEABIOS,
@@ -32,6 +35,8 @@ def guest_console(spec: JobSpec, image: PreparedImage) -> str:
 
     Xen's own, unless the boot menu of an HVM guest names only its serial line.
     """
+    if spec.devices is Devices.EMULATED:
+        return SERIAL_CONSOLE
     own = _CONSOLE.findall(image.menu)
     itself = spec.virt is Virt.HVM and spec.boot is not Boot.DIRECT
     if itself and SERIAL_CONSOLE in own and XEN_CONSOLE not in own:
@@ -60,14 +65,16 @@ def menu_files(spec: JobSpec, image: PreparedImage) -> tuple[SeedFile, ...]:
 
     `LabError` when there is no menu that we know.
     """
-    if spec.boot is Boot.DIRECT or not spec.kernel_args:
+    no_xen = NO_XEN if spec.devices is Devices.EMULATED else ""
+    arguments = f"{no_xen} {spec.kernel_args}".strip()
+    if spec.boot is Boot.DIRECT or not arguments:
         return ()
     if not image.menu:
         msg = (
             f"kernel_args need boot: direct here: the menu of a guest by {spec.builder} is its own"
         )
         raise LabError(msg)
-    text = menu_with_args(image.menu, spec.kernel_args)
+    text = menu_with_args(image.menu, arguments)
     return (SeedFile(path=image.menu_path, content=text.encode()),)
 
 
@@ -97,6 +104,7 @@ def domain_config(
         cmdline=arguments if _from_outside(spec) else "",
         bootloader=start.bootloader,
         firmware=_FIRMWARE[spec.boot] if spec.virt is Virt.HVM else None,
+        platform_pci=spec.devices is Devices.PV,
         disks=disks,
         vifs=(vif,),
         uuid=uuid,

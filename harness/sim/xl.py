@@ -184,7 +184,7 @@ def pause(host: SimHost, request: Request) -> Answer:
 
 def shutdown(host: SimHost, request: Request) -> Answer:
     """``xl shutdown``: asks, and does not wait."""
-    domain = host.find(request.words[0])
+    domain = host.find(request.rest[0])
     if domain is None:
         return unknown(request)
     domain.guest.power_off()

@@ -101,6 +101,8 @@ class DomainConfig:
     """A program of dom0 that takes the kernel out of the domain's first disk: pygrub."""
     firmware: Firmware | None = None
     """For HVM only."""
+    platform_pci: bool = True
+    """Whether an HVM guest is shown the device by which it finds Xen's own devices."""
     cpus: str = ""
     """The processors it may run on, such as ``1`` or ``0-3``; empty: any."""
     disks: tuple[Disk, ...] = ()
@@ -134,6 +136,8 @@ class DomainConfig:
             wrong = "a boot loader in dom0 is for PV and PVH domains without a kernel of their own"
         elif self.firmware and not hvm:
             wrong = "only HVM domains have firmware"
+        elif not (hvm or self.platform_pci):
+            wrong = "only HVM domains can do without Xen's platform device"
         elif not (self.kernel or self.bootloader or hvm):
             wrong = "it has neither a kernel nor anything that finds one"
         if wrong:
@@ -164,6 +168,7 @@ class DomainConfig:
             # kernel off the emulated IDE disk so slowly (one port access per two bytes) that an
             # emulated host took two minutes for it.
             "hdtype": "ahci" if hvm else None,
+            "xen_platform_pci": 0 if hvm and not self.platform_pci else None,
             "disk": [str(disk) for disk in self.disks],
             "vif": [str(vif) for vif in self.vifs],
             "on_poweroff": self.on_poweroff,

@@ -110,8 +110,11 @@ class Xl:
         return next((info.state for info in self.list() if info.name == name), None)
 
     def shutdown(self, name: str) -> None:
-        """Ask the guest to power off; returns at once. Well if there is no such domain."""
-        self._unless_gone(self._run("shutdown", name))
+        """Ask the guest to power off, by ACPI if it does not know Xen; returns at once.
+
+        Well if there is no such domain. xl(1), shutdown: ``-F``.
+        """
+        self._unless_gone(self._run("shutdown", "-F", name))
 
     def destroy(self, name: str, timeout: timedelta = TIMEOUT) -> None:
         """End a domain without asking it. Well if there is no such domain."""

@@ -9,7 +9,7 @@ import pytest
 
 from harness.dists.table import TABLE
 from harness.errors import UsageError
-from harness.flight.axes import Arch, Boot, Builder, DiskFormat, Dist, Layout, Virt
+from harness.flight.axes import Arch, Boot, Builder, Devices, DiskFormat, Dist, Layout, Virt
 from harness.flight.kernels import kernel_of
 from harness.flight.model import DEFAULT_TIMEOUTS, ImageSource, JobSpec, MirrorSpec
 from harness.flight.rules import RULES, broken_rule, why_impossible
@@ -119,6 +119,14 @@ BROKEN = [
     (job("bookworm amd64 hvm uefi", layout=Layout.BARE), "layout-loader"),
     (job("bookworm amd64 pv pvgrub", kernel="dom0"), "dom0-kernel-direct"),
     (by_xen_create_image("bookworm amd64 pv pygrub", kernel="dom0"), "dom0-kernel-direct"),
+    (job("bookworm amd64 pvh direct", devices=Devices.EMULATED), "emulated-hvm"),
+    (job("bookworm amd64 hvm direct", devices=Devices.EMULATED), "emulated-firmware"),
+    (imported("other amd64 hvm bios", devices=Devices.EMULATED), "emulated-builder"),
+    (
+        job("bookworm amd64 hvm bios", devices=Devices.EMULATED, swap=Size.parse("16M")),
+        "emulated-disks",
+    ),
+    (job("bookworm amd64 hvm bios", devices=Devices.EMULATED), "kernel-emulated"),
     (job("trixie i386", kernel="686-pae"), "kernel-exists"),
     (job("bookworm amd64", kernel="686-pae"), "kernel-exists"),
     (job("bookworm amd64", kernel="6.1.0-50-rt-amd64x"), "kernel-exists"),

@@ -18,6 +18,7 @@ from harness.flight.axes import (
     Arch,
     Boot,
     Builder,
+    Devices,
     DiskFormat,
     Dist,
     Keep,
@@ -230,6 +231,7 @@ JOB_SPECS = st.builds(
     layout=st.sampled_from(Layout),
     disk_format=st.sampled_from(DiskFormat),
     toolstack=st.sampled_from(Toolstack),
+    devices=st.sampled_from(Devices),
 )
 TESTBOXES = st.builds(TestboxSpec, memory=SIZES, disk=SIZES)
 SSHS = st.builds(SshSpec, port=st.integers(1, 65535))
@@ -299,7 +301,7 @@ def _plan_with(**changes: object) -> str:
         ("", "this is not a plan"),
         ("[]", "this is not a plan"),
         ("{}", "this is not a plan: KeyError: 'schema_version'"),
-        (_plan_with(schema_version=1), "schema version 1; this xenflight knows 4"),
+        (_plan_with(schema_version=1), "schema version 1; this xenflight knows 5"),
         (_plan_with(keep="sometimes"), "this is not a plan"),
         (_plan_with(extra=1), "this is not a plan"),
         (_plan_with(keep_for="soon"), "this is not a plan"),

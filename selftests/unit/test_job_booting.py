@@ -9,7 +9,7 @@ from test_job_flight import FLIGHTS
 
 from harness.dists.kernels import DOM0_KERNEL
 from harness.errors import LabError
-from harness.flight.axes import Boot, Builder, Virt
+from harness.flight.axes import Boot, Builder, Devices, Virt
 from harness.flight.build import build_plan
 from harness.flight.model import JobSpec
 from harness.host.capabilities import Capabilities
@@ -143,6 +143,19 @@ def test_arguments_get_into_a_guest_that_boots_by_itself(smoke: JobSpec) -> None
     assert b"linux /boot/vmlinuz root=x quiet\n" in file.content
     with pytest.raises(LabError, match="need boot: direct"):
         menu_files(replace(pygrub, kernel_args="quiet"), IMAGE)
+
+
+def test_a_guest_that_shall_not_know_of_xen(smoke: JobSpec) -> None:
+    menu = "menuentry 'x' {\n  linux /boot/vmlinuz root=LABEL=x console=hvc0\n}\n"
+    image = IMAGE.model_copy(update={"menu": menu, "menu_path": "/boot/grub/grub.cfg"})
+    plain = replace(smoke, virt=Virt.HVM, boot=Boot.BIOS)
+    pc = replace(plain, devices=Devices.EMULATED, kernel_args="quiet")
+    (file,) = menu_files(pc, image)
+    assert b"console=hvc0 nopv xen_emul_unplug=never console=ttyS0 quiet\n" in file.content
+    assert (guest_console(plain, image), guest_console(pc, image)) == ("hvc0", "ttyS0")
+    assert listen_command(pc, image, "d").argv[-3:] == ("console/tty", "serial", "d")
+    assert "xen_platform_pci = 0\n" in config(pc).to_xl()
+    assert "xen_platform_pci" not in config(plain).to_xl()
 
 
 def test_a_builder_on_the_host_chooses_its_own_kernel(smoke: JobSpec) -> None:

@@ -140,6 +140,7 @@ def test_control_characters_have_no_place(text: str) -> None:
         ({"bootloader": "pygrub"}, "without a kernel of their own"),
         ({"type": DomainType.HVM, "kernel": None, "bootloader": "pygrub"}, "for PV and PVH"),
         ({"firmware": Firmware.OVMF}, "only HVM domains have firmware"),
+        ({"platform_pci": False}, "only HVM domains can do without Xen's platform device"),
     ],
 )
 def test_values_that_xl_would_not_take(change: dict[str, Any], why: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.errors import UsageError
+from harness.modes.table import PHASES, Column, ModesTable, modes_table
 from harness.report.summary import why_skipped
 from harness.results.model import AttemptResult, FlightResult, JobResult, StepResult
 from harness.results.rules import HARMLESS
@@ -67,6 +68,17 @@ class Changes:
     """By kind of image."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Modes:
+    """What the guests saw of their machines, and how they came up."""
+
+    table: ModesTable
+    pictures: tuple[tuple[Column, Markup], ...]
+    scale: Markup
+    colours: tuple[tuple[str, str], ...]
+    """For each phase of a boot the class of its bars."""
+
+
 def flight_page(kit: Kit, head: Head, result: FlightResult) -> Output:
     """The page of one flight."""
     path = paths.flight(head.flight)
@@ -91,6 +103,7 @@ def flight_page(kit: Kit, head: Head, result: FlightResult) -> Output:
         skipped=_skipped(result),
         lanes=lanes,
         scale=scale,
+        modes=_modes(result),
         mark_id=mark_id,
         newer=newer,
         older=older,
@@ -180,6 +193,32 @@ def _skipped(result: FlightResult) -> Mapping[str, list[JobResult]]:
         if (why := why_skipped(job)) is not None:
             found.setdefault(why, []).append(job)
     return found
+
+
+def _modes(result: FlightResult) -> Modes | None:
+    table = modes_table(result.jobs)
+    if table is None:
+        return None
+    total = max((column.boot for column in table.columns), default=0.0) or 1.0
+    return Modes(
+        table=table,
+        pictures=tuple((column, _boot_picture(column, total)) for column in table.columns),
+        scale=axis(total),
+        colours=tuple((phase, _colour(phase)) for phase in PHASES),
+    )
+
+
+def _boot_picture(column: Column, total: float) -> Markup:
+    bars, at = [], 0.0
+    for phase, seconds in column.phases:
+        title = f"{phase}: {human_seconds(seconds)}"
+        bars.append(Bar(at, seconds, _colour(phase), title))
+        at += seconds
+    return chart([bars], total, f"boot of {column.job}, {human_seconds(column.boot)}")
+
+
+def _colour(phase: str) -> str:
+    return f"phase-{PHASES.index(phase)}"
 
 
 def _lanes(result: FlightResult, page: str) -> tuple[list[HostLanes], Markup]:

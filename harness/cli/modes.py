@@ -1,0 +1,41 @@
+"""``xenflight modes``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from harness.cli.app import app
+
+LATEST = "reports/runs/latest"
+
+
+@app.command()
+def modes(
+    flight: Annotated[
+        str,
+        typer.Argument(metavar="[FLIGHT]", help="A flight's id or directory; the latest if none."),
+    ] = LATEST,
+) -> None:
+    """Show what the guests of flight 'modes' saw of their machines, as tables in Markdown.
+
+    Virtualised, paravirtualised, emulated: docs/modes.md explains the words. The page that
+    'xenflight report' makes of the flight has the same as a picture.
+
+    [bold]Examples[/bold]
+
+    [cyan]xenflight run modes && xenflight modes[/cyan]
+    """
+    from harness.errors import UsageError
+    from harness.gate.subject import find_flight
+    from harness.modes.table import modes_table
+    from harness.report.modes import modes_text
+    from harness.results.load import load_results
+
+    results = load_results(find_flight(flight))
+    table = modes_table(results.jobs)
+    if table is None:
+        msg = f"no guest of {results.flight_id} has told what machine it sees"
+        raise UsageError(msg, hint="the suite modes asks them: xenflight run modes")
+    typer.echo(modes_text(table), nl=False)
