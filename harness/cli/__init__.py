@@ -26,6 +26,7 @@ VERB_MODULES = (
     "flight",
     "gate",
     "report",
+    "mail",
     "serve",
     "compare",
     "grid",

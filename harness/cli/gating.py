@@ -49,8 +49,8 @@ def ask_gate(asked: Asked, now: datetime) -> tuple[VerdictFile, list[str]]:
             until_done.enter_context(store)
         with ExitStack() as reading:
             seen = reading.enter_context(store.reading()) if store and not asked.history else None
-            subject = _subject(asked, seen)
-            past = _past(asked, subject, seen)
+            subject = subject_of(asked, seen)
+            past = past_of(asked, subject, seen)
             policy = _policy(asked, subject)
             verdict = judge_subject(subject, past, policy, now=now, baseline=asked.baseline)
         remarks = [f"left out of history: {text}" for text in past.remarks]
@@ -64,7 +64,8 @@ def ask_gate(asked: Asked, now: datetime) -> tuple[VerdictFile, list[str]]:
         return verdict, remarks
 
 
-def _subject(asked: Asked, seen: Transaction | None) -> Subject:
+def subject_of(asked: Asked, seen: Transaction | None) -> Subject:
+    """The flight that is meant; `UsageError` when there is none."""
     path = find_directory(asked.flight)
     if path is not None:
         return subject_in(path, branch=asked.branch, blessing=asked.blessing)
@@ -74,7 +75,8 @@ def _subject(asked: Asked, seen: Transaction | None) -> Subject:
     return subject_stored(seen, text, branch=asked.branch, blessing=asked.blessing)
 
 
-def _past(asked: Asked, subject: Subject, seen: Transaction | None) -> Past:
+def past_of(asked: Asked, subject: Subject, seen: Transaction | None) -> Past:
+    """The flights before it."""
     beside = subject.path.parent if subject.path else RUNS
     if asked.history or seen is None:
         runs = asked.history or beside

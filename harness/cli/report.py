@@ -35,6 +35,14 @@ def report(
     every: Annotated[
         bool, typer.Option("--all", help="Pages for every flight, not only in histories.")
     ] = False,
+    junit: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write JUnit XML of one flight instead of pages."),
+    ] = None,
+    allure: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write Allure's results of one flight instead of pages."),
+    ] = None,
     evidence: Annotated[
         bool,
         typer.Option(
@@ -49,7 +57,8 @@ def report(
     A flight's first page says what failed, where, since when and how to reproduce it. Beside it:
     each job with its steps on a line of time and its whole console, the history of each job, and
     each host. History is taken from the store, or without one from all flights in reports/runs;
-    pages of their own get those that are named.
+    pages of their own get those that are named. --junit and --allure write what a flight left
+    for CI anew: of one whose controller was killed, say.
 
     [bold]Examples[/bold]
 
@@ -58,7 +67,14 @@ def report(
     [cyan]xenflight report nightly-20261122-090000-1f3a5c --out /tmp/site --evidence[/cyan]
 
     [cyan]xenflight report --all --out public[/cyan]
+
+    [cyan]xenflight report latest --junit junit.xml --allure allure-results[/cyan]
     """
+    if junit or allure:
+        from harness.cli.reporting import write_for_others
+
+        write_for_others(flights or [], junit=junit, allure=allure, store=store, evidence=evidence)
+        return
     from contextlib import ExitStack
     from datetime import UTC, datetime
 

@@ -18,15 +18,15 @@ def comparison_text(found: Comparison) -> str:
     """All of it, as lines of plain text. Foreign text in it is cleaned."""
     parts = [
         _head(found),
-        *(_section(found, change, title) for change, title in _TITLES.items()),
-        _odds(found),
+        *(_section(found, change, title) for change, title in TITLES.items()),
+        odds(found),
         _only(found),
         _times(found),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
-_TITLES = {
+TITLES = {
     Change.BROKE: "Passes in A, fails in B:",
     Change.MENDED: "Fails in A, passes in B:",
     Change.FAILS: "Fails in both:",
@@ -82,7 +82,8 @@ def _failure(outcome: Outcome) -> str:
     return f"{one_line(outcome.step or '')} ({cut})" if cut else one_line(outcome.step or "")
 
 
-def _odds(found: Comparison) -> list[str]:
+def odds(found: Comparison) -> list[str]:
+    """What chance has to do with it; nothing where no job changed."""
     broke, mended = len(found.of(Change.BROKE)), len(found.of(Change.MENDED))
     if not broke + mended:
         return []
@@ -113,7 +114,7 @@ def _times(found: Comparison) -> list[str]:
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = ["How long it took, in jobs in which it passed on both sides:"]
     lines += [f"  {_joined(row, widths)}".rstrip() for row in rows]
-    return [*lines, "", *_explained(found.measures)]
+    return [*lines, "", *explained(found.measures)]
 
 
 def _row(one: Measure) -> tuple[str, ...]:
@@ -124,11 +125,12 @@ def _row(one: Measure) -> tuple[str, ...]:
         human_seconds(one.b),
         f"{one.ratio:.2f}",
         f"{one.low:.2f} to {one.high:.2f}" if one.enough else "",
-        _verdict(one),
+        verdict_words(one),
     )
 
 
-def _verdict(one: Measure) -> str:
+def verdict_words(one: Measure) -> str:
+    """Whether it takes longer in B, as far as can be said."""
     if not one.enough:
         return "too few jobs to say"
     if not one.differs:
@@ -142,7 +144,8 @@ def _joined(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([*cells, row[-1]])
 
 
-def _explained(measures: Sequence[Measure]) -> Iterator[str]:
+def explained(measures: Sequence[Measure]) -> Iterator[str]:
+    """What the columns of the times mean."""
     asked = sum(one.enough for one in measures)
     yield "A and B are medians. B/A is the Hodges-Lehmann estimate of the ratio, job by job; likely"
     yield "is its 95 % interval. The test is Wilcoxon's signed-rank test"

@@ -16,7 +16,7 @@ from harness.judge.rates import Rate
 from harness.report.evidence import one_line
 from harness.status import Status
 
-_SECTIONS: tuple[tuple[str, frozenset[Analysis]], ...] = (
+SECTIONS: tuple[tuple[str, frozenset[Analysis]], ...] = (
     (
         "Tests which did not succeed and are blocking",
         frozenset({Analysis.REGRESSION, Analysis.BROKEN, Analysis.UNFINISHED}),
@@ -44,15 +44,12 @@ def _lines(verdict: VerdictFile) -> Iterator[str]:
     yield f"[{one_line(verdict.branch)}] flight {one_line(verdict.flight)}: {_subject(verdict)}"
     yield from _about(verdict)
     waivers = {waiver.name: waiver for waiver in verdict.waivers}
-    for title, analyses in _SECTIONS:
+    for title, analyses in SECTIONS:
         found = [one for one in verdict.judgements if one.analysis in analyses]
         yield from _section(title, found, waivers)
-    others = [one for one in verdict.reasons if not one.job or one.kind not in _TOLD]
-    if others:
+    if others := list(other_reasons(verdict)):
         yield from ("", "What else keeps the gate shut:")
-        for reason in others:
-            job = f"{one_line(reason.job)}: " if reason.job else ""
-            yield f"  {reason.kind}: {job}{one_line(reason.text)}"
+        yield from (f"  {text}" for text in others)
     for title, texts in (("Tried again", _retries(verdict)), ("To see to", verdict.remarks)):
         if texts:
             yield from ("", f"{title}:")
@@ -60,6 +57,14 @@ def _lines(verdict: VerdictFile) -> Iterator[str]:
     yield ""
     code = f"(exit code {verdict.exit_code})"
     yield f"gate of {one_line(verdict.branch)}: {verdict.gate} {code}"
+
+
+def other_reasons(verdict: VerdictFile) -> Iterator[str]:
+    """What keeps the gate shut and is no judgement of a step."""
+    for reason in verdict.reasons:
+        if not reason.job or reason.kind not in _TOLD:
+            job = f"{one_line(reason.job)}: " if reason.job else ""
+            yield f"{reason.kind}: {job}{one_line(reason.text)}"
 
 
 def _subject(verdict: VerdictFile) -> str:
@@ -93,7 +98,7 @@ def _section(
 ) -> Iterator[str]:
     if not found:
         return
-    rest, hidden = _shown(found)
+    rest, hidden = shown(found)
     yield from ("", f"{title}:")
     jobs = max((len(one.job) for one in rest), default=0)
     steps = max((len(one.testid) for one in rest), default=0)
@@ -105,7 +110,7 @@ def _section(
         yield f"  {count} {'step' if count == 1 else 'steps'} {word}"
 
 
-def _shown(
+def shown(
     found: Sequence[JudgementResult],
 ) -> tuple[list[JudgementResult], Counter[str]]:
     """Those with a line of their own, and how many others there are: steps that only came after

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 
 from harness.report.evidence import one_line
 
@@ -22,3 +23,9 @@ def bundle_words(file: str, host: str = "", program: str = "./xenflight") -> str
     """The command that runs what is in a bundle; *host* where it is not the usual one."""
     where = f" --host {shlex.quote(one_line(host))}" if host else ""
     return f"{program} run {shlex.quote(one_line(file))}{where} --keep on-failure"
+
+
+def report_words(directory: Path, program: str = "./xenflight") -> tuple[str, str]:
+    """The command that makes pages of the flight in *directory*, in two parts."""
+    usual = directory.parent.parts[-2:] == ("reports", "runs")
+    return f"{program} report", shlex.quote(directory.name if usual else str(directory))

@@ -12,7 +12,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderR
 from rich.table import Table
 from rich.text import Text
 
-from harness.report.again import again_words
+from harness.report.again import again_words, report_words
 from harness.report.evidence import last_lines, one_line, tail_of
 from harness.report.leaks import leak_report, left_there
 from harness.report.words import SIMULATED, STYLES, plain, status_text
@@ -170,6 +170,7 @@ class Summary:
         if waits := _waits(result):
             fields["time went to"] = waits
         fields["results"] = f"{self.files.path}/"
+        fields["pages"] = " ".join(report_words(self.files.path, self.program))
         yield _fields(fields)
         code = EXIT_CODES[result.status]
         verdict = (str(result.status), STYLES[result.status])

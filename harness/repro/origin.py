@@ -40,7 +40,7 @@ def find_origin(flight: str, job: str, store: Store | None) -> Origin:
 
     `UsageError` when there is no such flight or job, or it can't be known how it was planned.
     """
-    result, path = _flight(flight, store)
+    result, path = find_result(flight, store)
     jobs = {one.name: one for one in result.jobs}
     if job not in jobs:
         msg = f"flight {result.flight_id} has no job {job!r}{did_you_mean(job, jobs)}"
@@ -68,18 +68,22 @@ def _demand_safe(job: str) -> None:
         raise UsageError(msg) from error
 
 
-def _flight(text: str, store: Store | None) -> tuple[FlightResult, Path | None]:
+def find_result(text: str | None, store: Store | None) -> tuple[FlightResult, Path | None]:
+    """What a flight gave, and its directory if that is here; the newest with None.
+
+    `UsageError` when neither the directories nor *store* have it.
+    """
     path = find_directory(text)
     if path is not None:
         return load_results(path), path
     if store is None:
-        raise no_such_flight(text)
+        raise no_such_flight(text or "")
     with ExitStack() as reading:
         seen = reading.enter_context(store.reading())
-        path = subject_stored(seen, text, branch=None, blessing=None).path
+        path = subject_stored(seen, text or "", branch=None, blessing=None).path
         if path is not None:
             return load_results(path), path
-        return read_flight(seen, find_flight(seen, text)), None
+        return read_flight(seen, find_flight(seen, text or "")), None
 
 
 def _planned(file: Path, name: str) -> JobSpec:

@@ -132,6 +132,11 @@ class FlightDirectory:
         return self.path / "verdict.json"
 
     @property
+    def mail(self) -> Path:
+        """The mail that was sent about it, or should have been (docs/mail.md)."""
+        return self.path / "mail.eml"
+
+    @property
     def allure(self) -> Path:
         """A directory of Allure results."""
         return self.path / "allure"

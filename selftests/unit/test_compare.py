@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import random
+from html.parser import HTMLParser
 from itertools import product
 from math import exp
 from pathlib import Path
@@ -231,3 +234,61 @@ def test_the_verb(
     assert main(["compare", "f1", "f3"]) == 2
     assert "there is no flight 'f3' in reports/runs" in capsys.readouterr().err
     assert main(["compare", "f1"]) == 2
+
+
+# -- as a page -------------------------------------------------------------------------------
+
+
+class Elements(HTMLParser):
+    """What a browser would make of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.words = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words += data
+
+
+def test_a_page_that_needs_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    hostile = "<script>alert(1)</script>\x1b[2J\u202e"
+    sides = [
+        flight(
+            number,
+            [
+                job(number, step(number, "boot", boot), name=f"j{at}")
+                for at, boot in enumerate([P, F if number == 2 else P])
+            ],
+            hosts=(HostFacts(name="h", kind="ssh", xen_version=f"4.{number} {hostile}"),),
+        )
+        for number in (1, 2)
+    ]
+    for number, one in enumerate(sides, start=1):
+        (directory := Path(f"reports/runs/f{number}")).mkdir(parents=True)
+        (directory / "results.json").write_text(to_json(one))
+    assert main(["compare", "f1", "f2", "--html", "out.html"]) == 0
+    assert "Passes in A, fails in B:" in capsys.readouterr().out
+    text = Path("out.html").read_text()
+    page = Elements(text)
+    names = {tag for tag, _ in page.tags}
+    assert not names & {"script", "link", "img", "iframe", "object"}
+    assert not [attrs for _, attrs in page.tags if attrs.keys() & {"src", "style", "onclick"}]
+    (policy,) = [attrs["content"] for tag, attrs in page.tags if attrs.get("http-equiv")]
+    assert policy
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    style = text.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"'sha256-{digest}'" in policy, "or no browser uses it"
+    assert "Passes in A, fails in B:" in page.words
+    assert "4.1 <script>alert(1)</script>" in page.words
+    assert not {"\x1b", "\u202e"} & set(text)
+    assert main(["compare", "f1", "f2", "--html", "none/out.html"]) == 4
+    assert "cannot write" in capsys.readouterr().err

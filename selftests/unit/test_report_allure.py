@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from results_samples import PV, PVH, Flight, failed_flight, planned
 
+from harness.cli import main
 from harness.report.allure.about import environment, executor
 from harness.report.allure.files import MOST
 from harness.report.allure.words import LABEL
@@ -133,3 +135,25 @@ def test_who_ran_it(tmp_path: Path, said: dict[str, str], kind: str, order: int)
     found = json.loads(executor(failed_flight(tmp_path / "f1"), said))
     assert (found["type"], found["buildOrder"]) == (kind, order)
     assert found["buildName"].endswith("f1")
+
+
+def test_both_are_written_of_a_flight_that_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    flight = Flight(tmp_path / "reports/runs/f1", planned(PV))
+    flight.step(PV, "guest-create")
+    (log := tmp_path / "reports/runs/f1/jobs" / PV / "console.log").parent.mkdir(parents=True)
+    log.write_text("said so\n")
+    assert main(["report", "f1", "--junit", "out.xml", "--allure", "out"]) == 0
+    assert "f1: out.xml" in capsys.readouterr().out
+    root = ElementTree.parse("out.xml").getroot()
+    assert {error.attrib["type"] for error in root.iter("error")} == {"aborted"}
+    assert f"[[ATTACHMENT|reports/runs/f1/jobs/{PV}/console.log]]" in Path("out.xml").read_text()
+    found = [json.loads(file.read_text()) for file in Path("out").glob("*-result.json")]
+    assert {one["status"] for one in found} == {"passed", "unknown"}
+    assert not Path("reports/site").exists()
+    assert main(["report", "f1", "f2", "--junit", "out.xml"]) == 2
+    assert main(["report", "f2", "--junit", "out.xml"]) == 2
+    assert main(["report", "f1", "--junit", "none/out.xml"]) == 4
+    assert "cannot write" in capsys.readouterr().err
