@@ -106,7 +106,13 @@ class GuestMoving(GuestDriving):
         The getty and the shell there know nothing of it.
         """
         with in_slot(self._lease), self.waiting(), self.step.phase("attach"):
-            self._listen()
+            self.recorder.let_go()
+            wait_for(
+                self._hear,
+                what=f"the console of {self.name}",
+                deadline=Deadline.after(self.stretched(SETTLE)),
+                interval=timedelta(seconds=1),
+            )
             console = RecorderSpawn(self.recorder, start=self.recorder.mark())
             console.sendline()
             bound = self._timeout("login")
@@ -121,6 +127,15 @@ class GuestMoving(GuestDriving):
     @property
     def _moves(self) -> XlMoves:
         return XlMoves(self._fenced.runner)
+
+    def _hear(self) -> None:
+        """Listen; `NotYet` when that ends at once, as long as another client has its lock."""
+        self._listen()
+        for _ in range(2):
+            self.recorder.wait(self.recorder.mark(), 1.0)
+        if self.recorder.ended:
+            msg = f"it ended at once: {self.recorder.tail(1)!r}"
+            raise NotYet(msg)
 
     def _goes_on(self, domid: int) -> None:
         """It is there again, paused, under another number."""
