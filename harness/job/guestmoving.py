@@ -20,7 +20,7 @@ from harness.job.slot import in_slot
 from harness.job.xlcalls import under_test
 from harness.wait import Deadline, NotYet, wait_for
 from harness.xen.listing import DomainInfo, DomainState
-from harness.xen.moves import RENAMED, XlMoves, why_not_live
+from harness.xen.moves import RENAMED, Moves, XlMoves, why_not_live
 
 MOVE_TIMEOUT = timedelta(minutes=3)
 """For a save, a restore or a migration, on hardware: libxl alone gives a guest 60 s to get ready
@@ -125,7 +125,7 @@ class GuestMoving(GuestDriving):
         )
 
     @property
-    def _moves(self) -> XlMoves:
+    def _moves(self) -> Moves:
         return XlMoves(self._fenced.runner)
 
     def _hear(self) -> None:
