@@ -196,10 +196,15 @@ class VirtualRecorder(ConsoleRecorder):
                 break
         return super().wait(position, 0)
 
-    def attach(self, stream: Stream) -> None:
+    def let_go(self) -> None:
         """As the real one, whose thread has read by then what had come."""
         self.read_due()
-        super().attach(stream)
+        super().let_go()
+
+    def attach(self, stream: Stream) -> int:
+        """The same."""
+        self.read_due()
+        return super().attach(stream)
 
     def read_due(self) -> None:
         """Read all that has come by now, without waiting."""

@@ -142,15 +142,24 @@ class ConsoleRecorder:
             self._transcript.input(data, self.elapsed)
             self._stream.write(data)
 
-    def attach(self, stream: Stream) -> None:
-        """Go on with a new stream, in the same files: the console of a rebooted domain."""
+    def let_go(self) -> None:
+        """Read what is left and end the stream; the files stay open for another: `attach`."""
         self._stop_thread()
+
+    def attach(self, stream: Stream) -> int:
+        """Go on with a new stream, in the same files: the console of a rebooted domain.
+
+        The position of its first byte.
+        """
+        self._stop_thread()
+        begins = self._buffer.end
         self._transcript.marker("console attached again", self.elapsed)
         self._fault = None
         self._stop = threading.Event()
         self._stream = stream
         self._buffer.reopen()
         self._thread = self._start()
+        return begins
 
     def close(self) -> None:
         """Read what is left, end the stream, close the files. Never raises; bounded."""

@@ -20,7 +20,7 @@ from harness.storage.names import scratch_name, scratch_tags
 from harness.units import Size
 from harness.wait import Deadline, NotYet, wait_for
 from harness.xen.config import Disk, Vif
-from harness.xen.devices import XlDevices
+from harness.xen.devices import Devices, XlDevices
 
 T = TypeVar("T")
 CHANGE_TIMEOUT = timedelta(seconds=60)
@@ -131,7 +131,7 @@ class GuestChanging(GuestPower):
     # -- small parts -------------------------------------------------------------------
 
     @property
-    def _devices(self) -> XlDevices:
+    def _devices(self) -> Devices:
         return XlDevices(self._fenced.runner, self.stretched(CHANGE_TIMEOUT))
 
     def _ask(self, phase: str, ask: Callable[[], None]) -> None:

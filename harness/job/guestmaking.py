@@ -80,8 +80,7 @@ class GuestMaking(GuestState):
         if self._recorder is None:
             self._recorder = self._record(stream, self._files.path, name=self.spec.name)
         else:
-            self._recorder.attach(stream)
-            self._boots_at = self._recorder.mark()
+            self._boots_at = self._recorder.attach(stream)
 
     def _build(self) -> None:
         """Have its disk made on the host. That is the guest's time: the builder is under test."""

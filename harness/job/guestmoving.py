@@ -20,7 +20,7 @@ from harness.job.slot import in_slot
 from harness.job.xlcalls import under_test
 from harness.wait import Deadline, NotYet, wait_for
 from harness.xen.listing import DomainInfo, DomainState
-from harness.xen.moves import RENAMED, XlMoves, why_not_live
+from harness.xen.moves import RENAMED, Moves, XlMoves, why_not_live
 
 MOVE_TIMEOUT = timedelta(minutes=3)
 """For a save, a restore or a migration, on hardware: libxl alone gives a guest 60 s to get ready
@@ -106,7 +106,13 @@ class GuestMoving(GuestDriving):
         The getty and the shell there know nothing of it.
         """
         with in_slot(self._lease), self.waiting(), self.step.phase("attach"):
-            self._listen()
+            self.recorder.let_go()
+            wait_for(
+                self._hear,
+                what=f"the console of {self.name}",
+                deadline=Deadline.after(self.stretched(SETTLE)),
+                interval=timedelta(seconds=1),
+            )
             console = RecorderSpawn(self.recorder, start=self.recorder.mark())
             console.sendline()
             bound = self._timeout("login")
@@ -119,8 +125,17 @@ class GuestMoving(GuestDriving):
         )
 
     @property
-    def _moves(self) -> XlMoves:
+    def _moves(self) -> Moves:
         return XlMoves(self._fenced.runner)
+
+    def _hear(self) -> None:
+        """Listen; `NotYet` when that ends at once, as long as another client has its lock."""
+        self._listen()
+        for _ in range(2):
+            self.recorder.wait(self.recorder.mark(), 1.0)
+        if self.recorder.ended:
+            msg = f"it ended at once: {self.recorder.tail(1)!r}"
+            raise NotYet(msg)
 
     def _goes_on(self, domid: int) -> None:
         """It is there again, paused, under another number."""

@@ -10,6 +10,21 @@ from harness.job.proof import prove_console, prove_over_ssh
 from harness.xen.config import Action
 
 
+def before(guest: GuestUnderTest) -> str:
+    """See that it has what it is to have afterwards: phase ``before``. Its boot id."""
+    with guest.step.phase("before"):
+        witness.begin(guest)
+    return guest.recall("boot_id")
+
+
+def stopped(guest: GuestUnderTest) -> str:
+    """See that it does not run: an earlier step should have stopped it. The id of its last boot."""
+    if guest.domain.state() is not None:
+        before(guest)
+        guest.stop()
+    return guest.recall("boot_id")
+
+
 def prove_anew(guest: GuestUnderTest, former: str, *, disk: bool = True) -> None:
     """It is up, on both channels, in another boot than *former*, with the data that it had."""
     with guest.step.phase("after"):
@@ -41,6 +56,7 @@ def running(guest: GuestUnderTest) -> None:
     """See that it runs: an earlier step may have ended it on purpose."""
     if guest.domain.state() is None:
         guest.start()
+        prove_console(guest)
     witness.begin(guest)
 
 

@@ -54,7 +54,7 @@ echo "session $SSH_CONNECTION"
 """
 
 
-_WRITE_BLOCK = 'dd of="/dev/$1" bs=512 count=1 conv=fsync,sync status=none'
+_WRITE_BLOCK = 'dd of="/dev/$1" bs=512 count=1 iflag=fullblock conv=fsync,sync status=none'
 # Not what dom0 may have in its own cache: the guest wrote behind that. $1 device, $2 bytes.
 _READ_BLOCK = 'dd if="$1" bs=4096 count=1 iflag=direct status=none | head -c "$2"'
 

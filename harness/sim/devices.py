@@ -15,10 +15,11 @@ from harness.sim.xlcfg import VifConfig, read_disk
 
 def vcpu_set(host: SimHost, request: Request) -> Answer:
     """``xl vcpu-set``."""
-    domain = host.find(request.words[0])
+    name, count = request.rest
+    domain = host.find(name)
     if domain is None:
-        return unknown(request)
-    domain.vcpus = min(int(request.words[1]), domain.config.vcpus)
+        return unknown(replace(request, words=request.rest))
+    domain.vcpus = min(int(count), domain.config.vcpus)
     return Answer()
 
 

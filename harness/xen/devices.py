@@ -54,7 +54,8 @@ class XlDevices:
 
     def set_vcpus(self, name: str, count: int) -> None:
         """See `Devices.set_vcpus`."""
-        self._run("vcpu-set", name, count)
+        # xl counts them against the host's CPUs, of which guests may share each.
+        self._run("vcpu-set", "--ignore-host", name, count)
 
     def set_memory(self, name: str, memory: Size) -> None:
         """See `Devices.set_memory`."""

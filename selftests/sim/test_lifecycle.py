@@ -88,7 +88,8 @@ def test_what_cannot_be_done_is_skipped_with_its_reason(life: SimProject) -> Non
 
 
 @pytest.mark.parametrize(
-    "testid", ["guest-saverestore.2", "guest-memory", "guest-on-crash.destroy", "guest-destroy"]
+    "testid",
+    ["guest-saverestore.2", "guest-start.2", "guest-memory", "guest-on-crash.destroy"],
 )
 def test_any_step_can_be_run_by_itself(life: SimProject, testid: str) -> None:
     words = f"guest-create or guest-boot or {testid}"

@@ -161,7 +161,7 @@ def test_attach_goes_on_in_the_same_files(
     stream.end()
     assert not recorder.wait(8, WAIT)
     second = QueueStream()
-    recorder.attach(second)
+    assert recorder.attach(second) == 8
     assert stream.closed
     assert not recorder.ended
     second.feed(b"second\r\n")
@@ -171,6 +171,21 @@ def test_attach_goes_on_in_the_same_files(
     assert (tmp_path / "console.log").read_bytes() == b"first\r\n\xc3second\r\n"
     assert [event[1] for event in events(tmp_path)] == ["o", "o", "m", "o", "i"]
     assert recorder.lines_since(8) == ["second"]
+
+
+def test_a_stream_that_is_let_go_of_is_read_to_its_end(
+    recorder: ConsoleRecorder, stream: QueueStream
+) -> None:
+    """Before another client may take its place: there is one at a console at a time."""
+    stream.feed(b"last words")
+    recorder.let_go()
+    assert (stream.closed, recorder.ended) == (True, True)
+    assert recorder.tail() == "last words"
+    second = QueueStream()
+    assert recorder.attach(second) == len(b"last words")
+    second.feed(b", and more")
+    assert recorder.wait(10, WAIT)
+    assert recorder.tail() == "last words, and more"
 
 
 def test_attach_forgets_that_the_old_stream_was_lost(

@@ -82,12 +82,13 @@ def test_guest_localmigrate_x10(guest: GuestUnderTest, rounds: int) -> None:
 
 def test_guest_stop(guest: GuestUnderTest) -> None:
     """Asked to power off it does, and its domain and back ends are gone."""
+    lifeproof.before(guest)
     guest.stop()
 
 
 def test_guest_start__2(guest: GuestUnderTest) -> None:
     """A new domain with the same disk boots, and has its data."""
-    former = guest.recall("boot_id")
+    former = lifeproof.stopped(guest)
     guest.start()
     lifeproof.prove_anew(guest, former)
 
@@ -96,7 +97,7 @@ def test_guest_stop_start_x10(guest: GuestUnderTest, rounds: int) -> None:
     """Stopped and started over and over."""
 
     def stop_and_start() -> None:
-        former = guest.recall("boot_id")
+        former = lifeproof.before(guest)
         guest.stop()
         guest.start()
         lifeproof.prove_anew(guest, former, disk=False)
@@ -107,14 +108,14 @@ def test_guest_stop_start_x10(guest: GuestUnderTest, rounds: int) -> None:
 
 def test_guest_reboot(guest: GuestUnderTest) -> None:
     """Rebooted from inside it comes up again, in a new domain."""
-    former = guest.recall("boot_id")
+    former = lifeproof.before(guest)
     guest.reboot()
     lifeproof.prove_anew(guest, former)
 
 
 def test_guest_reboot__xl(guest: GuestUnderTest) -> None:
     """The same, asked for by ``xl reboot``."""
-    former = guest.recall("boot_id")
+    former = lifeproof.before(guest)
     guest.reboot_by_xl()
     lifeproof.prove_anew(guest, former)
 
