@@ -52,6 +52,7 @@ def _settings(job: JobSpec) -> dict[str, Any]:
         "disk": str(job.disk),
         "disk_format": str(job.disk_format),
         "toolstack": str(job.toolstack),
+        "devices": str(job.devices),
         "swap": str(job.swap) if job.swap is not None else "none",
         "extra_disks": [str(size) for size in job.extra_disks],
         "kernel_args": job.kernel_args,

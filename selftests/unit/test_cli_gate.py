@@ -242,7 +242,7 @@ def test_check_looks_at_policies_too(capsys: Captured, at_home: Path) -> None:
 
 def test_bench_judge_on_a_small_history(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.bench.judge.FLIGHTS", 60)
-    assert main(["bench", "judge", "--json"]) == 0
+    assert main(["bench", "judge", "--json", "--no-record"]) == 0
     usual, worst, growth = json.loads(capsys.readouterr().out)
     assert (usual["unit"], usual["goal"], growth["unit"]) == ("s", 1, "× as long")
     assert "60 flights, 12000 steps; Python 3" in usual["details"]

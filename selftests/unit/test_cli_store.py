@@ -418,7 +418,7 @@ def test_damaged(path: Path, say: Said) -> None:
 
 def test_bench_store_on_a_small_history(say: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.bench.store.FLIGHTS", 60)
-    taken, usual, worst, page, flights, pages = say.json("bench", "store")
+    taken, usual, worst, page, flights, pages = say.json("bench", "store", "--no-record")
     assert say.code == 0
     assert "60 flights" in taken["name"]
     assert "12000 steps" in taken["details"]
