@@ -8,6 +8,23 @@ import typer
 
 from harness.cli.app import app
 
+# First what needs no testbox, on all processors; then the rest, one by one, on a machine that does
+# nothing else: an emulated host is slow, and what is late there fails. $1 and $2 choose the tests
+# of each part. A part without any test (5) is none that failed, unless the other has none either.
+_PARTS = """
+first=$1 second=$2
+shift 2
+"$@" -m "$first" -n auto --dist loadfile
+quick=$?
+[ -n "$second" ] || exit "$quick"
+case $quick in 0 | 1 | 5) ;; *) exit "$quick" ;; esac
+"$@" -m "$second"
+real=$?
+[ "$real" != 5 ] || exit "$quick"
+[ "$real" = 0 ] && [ "$quick" != 5 ] && exit "$quick"
+exit "$real"
+"""
+
 
 @app.command()
 def selftest(
@@ -56,13 +73,11 @@ def selftest(
     words = [sys.executable, "-m", "pytest", "selftests", "--timeout", "900"]
     words += ["--durations", "12", "--durations-min", "20"]
     words += ["-k", expression] if expression else []
-    words += ["--ignore", "selftests/xen"] if quick else []
-    unwanted = [] if thorough or expression else ["not thorough"]
-    unwanted += ["not testbox"] if quick else []
-    words += ["-m", " and ".join(unwanted)] if unwanted else []
+    light = "" if thorough or expression else " and not thorough"
     os.chdir(root)
-    # pytest takes this process's place: its output and exit code are the answer.
-    become(Command(tuple(words)))
+    # Its output and exit code are the answer.
+    parts = (f"not testbox{light}", "" if quick else f"testbox{light}")
+    become(Command(("sh", "-c", _PARTS, "selftest", *parts, *words)))
 
 
 def _mend() -> None:
