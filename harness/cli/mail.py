@@ -68,7 +68,7 @@ def mail(
     """
     from datetime import UTC, datetime
 
-    from harness.cli.mailing import Mailing, known_flight
+    from harness.cli.mailing import Mailing, known_flight, put_text
     from harness.errors import UsageError
     from harness.mail.markdown import markdown
 
@@ -79,7 +79,7 @@ def mail(
     if form is Format.MD:
         said = markdown(known.result, known.verdict)
         if out:
-            out.write_text(said, encoding="utf-8")
+            put_text(said, out)
         typer.echo(said, nl=False)
         return
     mailing = Mailing.of(known, settings=settings, to=to or [], send=send)

@@ -23,6 +23,7 @@ from harness.mail.settings import MailModel, find_settings, load_settings
 from harness.results.layout import FlightDirectory
 from harness.results.load import load_results
 from harness.results.model import FlightResult
+from harness.results.recorder import write_atomically
 from harness.site.paths import part
 from harness.store.names import find_flight
 from harness.store.store import Transaction, present_store
@@ -124,6 +125,15 @@ class Mailing:
         except LabError as error:
             raise LabError(error.message, hint=f"nothing is lost: it is in {file}") from error
         return f"sent to {self.mail['To']}; it is in {file}"
+
+
+def put_text(text: str, path: Path) -> None:
+    """Write *text* to a file; `LabError` if it can't be."""
+    try:
+        write_atomically(path, text)
+    except OSError as error:
+        msg = f"cannot write {path}: {error.strerror or error}"
+        raise LabError(msg) from error
 
 
 def _tells(name: str) -> bool:

@@ -170,6 +170,8 @@ def test_markdown(capsys: Captured, home: Path) -> None:
     assert "#### Tests which did not succeed and are blocking" in out
     assert f"| `{PVH}` | `guest-boot` | `fail REGR. vs smoke-1` |" in out
     assert "compared with `smoke-1`" in out
+    assert main(["mail", "smoke-2", "--format", "md", "--out", "none/summary.md"]) == 4
+    assert main(["mail", "smoke-2", "--out", "flights/smoke.yaml/mail.eml"]) == 4
 
 
 def test_a_flight_that_only_the_store_knows(

@@ -162,6 +162,7 @@ def test_a_job_s_page_tells_all_that_is_known(pages: dict[str, Page]) -> None:
     assert "xl dmesg" in text
     assert 'name = "xf.' in text, "its xl.cfg"
     assert "image 18.1 s" in text, "where the time went"
+    assert f"./xenflight repro {MUST_FAIL} {PANIC}" in text
 
 
 def test_both_attempts_are_shown(pages: dict[str, Page]) -> None:
