@@ -16,7 +16,7 @@ from harness.wait import Deadline, NotYet, wait_for
 from harness.xen.config import Action
 from harness.xen.listing import DomainState
 
-REBOOT = "nohup sh -c 'sleep 1; exec reboot' >/dev/null 2>&1 &"
+REBOOT = "nohup sh -c 'sleep 1; exec reboot' >/dev/null 2>&1 </dev/null &"
 """A moment later, so that SSH can end in good order."""
 ALLOW_SYSRQ = "echo 1 >/proc/sys/kernel/sysrq"
 """Debian's usual 438 leaves out the key that crashes (sysrq.rst)."""
