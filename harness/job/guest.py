@@ -1,4 +1,9 @@
-"""One guest from its first byte to its last: what the steps of a suite work with."""
+"""One guest from its first byte to its last: what the steps of a suite work with.
+
+It is made of layers, each of which needs those before it: `gueststate` (what is known of it),
+`guestmaking`, `guestdriving` (boot, shell, SSH), `guestmoving`, `guestpower`, `guestchanging`
+(the verbs), and here what is done when it is left.
+"""
 
 from __future__ import annotations
 

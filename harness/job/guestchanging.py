@@ -39,8 +39,8 @@ DISK_THERE = 'if [ -b "/dev/$1" ]; then echo there; else echo gone; fi'
 NIC_THERE = """
 for dev in /sys/class/net/*; do
     if [ "$(cat "$dev/address")" = "$1" ]; then
-        ip link set "${dev##*/}" up
-        echo there
+        # udev may be about to give it another name.
+        ip link set "${dev##*/}" up && echo there
         exit
     fi
 done

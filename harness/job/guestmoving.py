@@ -58,14 +58,18 @@ class GuestMoving(GuestDriving):
         with in_slot(self._lease), under_test(self, "restore"):
             self._goes_on(self._moves.restore(self.name, path, self.stretched(MOVE_TIMEOUT)))
 
+    def require_live_migration(self) -> None:
+        """`NotApplicable`, with the reason, where Xen cannot migrate such a guest live."""
+        why = why_not_live(self.host.xl.info(), pv=self.spec.virt is Virt.PV)
+        if why:
+            raise NotApplicable(why)
+
     def migrate_local(self) -> None:
         """Move it, live, to the host that it is on (``xl migrate``).
 
         `NotApplicable`, before anything is done, where Xen cannot do that with such a guest.
         """
-        why = why_not_live(self.host.xl.info(), pv=self.spec.virt is Virt.PV)
-        if why:
-            raise NotApplicable(why)
+        self.require_live_migration()
         self._moved = True
         with in_slot(self._lease), under_test(self, "migrate"):
             self._goes_on(self._moves.migrate(self.name, self.stretched(MOVE_TIMEOUT)))

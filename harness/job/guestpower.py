@@ -16,11 +16,13 @@ from harness.wait import Deadline, NotYet, wait_for
 from harness.xen.config import Action
 from harness.xen.listing import DomainState
 
-REBOOT = "nohup sh -c 'sleep 1; exec reboot' >/dev/null 2>&1 &"
+REBOOT = "nohup sh -c 'sleep 1; exec reboot' >/dev/null 2>&1 </dev/null &"
 """A moment later, so that SSH can end in good order."""
 ALLOW_SYSRQ = "echo 1 >/proc/sys/kernel/sysrq"
 """Debian's usual 438 leaves out the key that crashes (sysrq.rst)."""
 POLL = timedelta(seconds=1)
+STAYS = timedelta(seconds=4)
+"""xl waits 2 s before it makes a domain again (xl_vmcontrol.c)."""
 
 
 class GuestPower(GuestMoving):
@@ -161,7 +163,7 @@ class GuestPower(GuestMoving):
 
     def _holds(self, fact: Callable[[], bool]) -> bool:
         """Whether *fact* is so, and stays so for some seconds."""
-        deadline = Deadline.after(self.stretched(SETTLE / 4))
+        deadline = Deadline.after(self.stretched(STAYS))
 
         def changed() -> None:
             if fact():

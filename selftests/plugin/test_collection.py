@@ -43,6 +43,30 @@ def test_only(project: Project) -> None:
     assert collected(result) == steps_of(PVH)
 
 
+@pytest.mark.parametrize("words", ["guest-boot", "guest_boot", "guest-boot and not pvh"])
+def test_k_knows_testids(project: Project, words: str) -> None:
+    result = project.run("--collect-only", "-q", "-k", words)
+    found = collected(result)
+    assert found
+    assert {node.partition("[")[0] for node in found} == {"boot/test_boot.py::test_guest_boot"}
+    assert any("pvh" in node for node in found) is ("not pvh" not in words)
+
+
+@pytest.mark.parametrize(("words", "rounds"), [((), "10"), (("--rounds", "3"), "3")])
+def test_how_many_rounds(project: Project, words: tuple[str, ...], rounds: str) -> None:
+    project.suite("def test_often(guest, rounds): guest.note(f'{rounds} rounds')\n", "extra")
+    project.write("flights/two.yaml", TWO_SUITES)
+    project.run("-k", "often", *words, flight="two")
+    assert any(f"{rounds} rounds" in str(done) for done in project.did)
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "some"])
+def test_what_is_no_number_of_rounds(project: Project, number: str) -> None:
+    result = project.run("--collect-only", f"--rounds={number}")
+    assert int(result.ret) != 0
+    assert not project.did
+
+
 def test_suites_of_other_flights_are_deselected(project: Project) -> None:
     project.suite("def test_extra(guest): guest.note('extra')\n", "extra")
     result = project.run("--collect-only", "-q")

@@ -26,6 +26,8 @@ FILE = "suites/boot/test_boot.py"
         (f"{FILE}::test_x[{JOB}-panic]", (f"{JOB}-panic", "x")),
         (f"{FILE}::test_x[{JOB}-panic-2]", (f"{JOB}-panic", "x.2")),
         (f"{FILE}::test_guest_saverestore[{JOB}-2]", (JOB, "guest-saverestore.2")),
+        (f"{FILE}::test_guest_start__2[{JOB}]", (JOB, "guest-start.2")),
+        (f"{FILE}::test_on__crash[{JOB}-2]", (JOB, "on.crash.2")),
         (f"{FILE}::test_x[{JOB}2]", None),
         (f"{FILE}::test_x[other]", None),
         (f"{FILE}::test_x[2-{JOB}]", None),

@@ -54,6 +54,7 @@ def test_guest_saverestore(guest: GuestUnderTest) -> None:
 
 def test_guest_localmigrate(guest: GuestUnderTest) -> None:
     """Moved, live, to the host that it is on, it goes on where it was."""
+    guest.require_live_migration()
     with witness.survives(guest):
         guest.migrate_local()
 
@@ -67,12 +68,14 @@ def test_guest_saverestore__2(guest: GuestUnderTest) -> None:
 
 def test_guest_localmigrate__2(guest: GuestUnderTest) -> None:
     """And moved after it was restored."""
+    guest.require_live_migration()
     with witness.survives(guest):
         guest.migrate_local()
 
 
 def test_guest_localmigrate_x10(guest: GuestUnderTest, rounds: int) -> None:
     """Moved over and over."""
+    guest.require_live_migration()
     with witness.survives(guest):
         repeat(guest, rounds, guest.migrate_local)
 
@@ -183,16 +186,19 @@ def test_guest_console__reattach(guest: GuestUnderTest) -> None:
 # -- ended -----------------------------------------------------------------------------------
 
 
+@pytest.mark.ends_guest
 def test_guest_on_crash__preserve(guest: GuestUnderTest) -> None:
     """With ``on_crash=preserve`` a domain that crashed stays for a look at it."""
     lifeproof.prove_crash(guest, Action.PRESERVE)
 
 
+@pytest.mark.ends_guest
 def test_guest_on_crash__destroy(guest: GuestUnderTest) -> None:
     """With ``on_crash=destroy`` it goes."""
     lifeproof.prove_crash(guest, Action.DESTROY)
 
 
+@pytest.mark.ends_guest
 def test_guest_on_reboot__destroy(guest: GuestUnderTest) -> None:
     """With ``on_reboot=destroy`` a reboot is its end."""
     lifeproof.prove_reboot_ends(guest, Action.DESTROY)
