@@ -25,6 +25,8 @@ from harness.xen.moves import RENAMED, Moves, XlMoves, why_not_live
 MOVE_TIMEOUT = timedelta(minutes=3)
 """For a save, a restore or a migration, on hardware: libxl alone gives a guest 60 s to get ready
 to be suspended (libxl_dom_suspend.c), and then its memory is written."""
+ENDS = timedelta(seconds=1)
+"""A console client that can't listen has ended by then."""
 SETTLE = timedelta(seconds=20)
 """How long Xen may take to show what xl has done."""
 
@@ -110,13 +112,7 @@ class GuestMoving(GuestDriving):
         The getty and the shell there know nothing of it.
         """
         with in_slot(self._lease), self.waiting(), self.step.phase("attach"):
-            self.recorder.let_go()
-            wait_for(
-                self._hear,
-                what=f"the console of {self.name}",
-                deadline=Deadline.after(self.stretched(SETTLE)),
-                interval=timedelta(seconds=1),
-            )
+            self._hear_again()
             console = RecorderSpawn(self.recorder, start=self.recorder.mark())
             console.sendline()
             bound = self._timeout("login")
@@ -132,11 +128,22 @@ class GuestMoving(GuestDriving):
     def _moves(self) -> Moves:
         return XlMoves(self._fenced.runner)
 
+    def _hear_again(self) -> None:
+        """Let go of its console, and listen to it as soon as that can be."""
+        self.recorder.let_go()
+        wait_for(
+            self._hear,
+            what=f"the console of {self.name}",
+            deadline=Deadline.after(self.stretched(SETTLE)),
+            interval=timedelta(seconds=1),
+        )
+
     def _hear(self) -> None:
-        """Listen; `NotYet` when that ends at once, as long as another client has its lock."""
+        """Listen; `NotYet` when that ends at once: as long as another client has its lock, or while
+        xl still makes the domain, which has no console then."""
         self._listen()
         for _ in range(2):
-            self.recorder.wait(self.recorder.mark(), 1.0)
+            self.recorder.wait(self.recorder.mark(), self.stretched(ENDS).total_seconds())
         if self.recorder.ended:
             msg = f"it ended at once: {self.recorder.tail(1)!r}"
             raise NotYet(msg)

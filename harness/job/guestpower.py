@@ -94,7 +94,7 @@ class GuestPower(GuestMoving):
                 self._await_another(before)
             self._deaths = nullcontext
             self._is_now(self.domain.domid)
-            self._listen()
+            self._hear_again()
         self._up_again()
 
     def _await_another(self, domid: int) -> None:
