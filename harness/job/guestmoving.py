@@ -139,11 +139,12 @@ class GuestMoving(GuestDriving):
         )
 
     def _hear(self) -> None:
-        """Listen; `NotYet` when that ends at once: as long as another client has its lock, or while
-        xl still makes the domain, which has no console then."""
+        """Listen; `NotYet` when that ends at once, as long as another client has its lock."""
         self._listen()
-        for _ in range(2):
-            self.recorder.wait(self.recorder.mark(), self.stretched(ENDS).total_seconds())
+        deadline = Deadline.after(self.stretched(ENDS))
+        while not (deadline.expired or self.recorder.ended):
+            # The client's own complaint comes before its end, in pieces.
+            self.recorder.wait(self.recorder.mark(), deadline.remaining)
         if self.recorder.ended:
             msg = f"it ended at once: {self.recorder.tail(1)!r}"
             raise NotYet(msg)

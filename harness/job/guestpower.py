@@ -20,6 +20,8 @@ REBOOT = "nohup sh -c 'sleep 1; exec reboot' >/dev/null 2>&1 </dev/null &"
 """A moment later, so that SSH can end in good order."""
 ALLOW_SYSRQ = "echo 1 >/proc/sys/kernel/sysrq"
 """Debian's usual 438 leaves out the key that crashes (sysrq.rst)."""
+CONSOLE_TTY = "/local/domain/{}/console/tty"
+"""Where xenconsoled says which terminal shows a domain's console."""
 POLL = timedelta(seconds=1)
 STAYS = timedelta(seconds=4)
 """xl waits 2 s before it makes a domain again (xl_vmcontrol.c)."""
@@ -98,12 +100,18 @@ class GuestPower(GuestMoving):
         self._up_again()
 
     def _await_another(self, domid: int) -> None:
-        """Until it has another number than *domid*: so it is another domain."""
+        """Until it has another number than *domid*, and a console: so it is another domain.
+
+        While xl makes that it has none, and a client that wants to listen ends at once.
+        """
 
         def there() -> None:
             state = self.domain.state()
             if state is None or self.domain.domid == domid:
                 msg = f"domain {domid} is {state or 'gone'}, and there is no other"
+                raise NotYet(msg)
+            if not self.host.xenstore.exists(CONSOLE_TTY.format(self.domain.domid)):
+                msg = f"domain {self.domain.domid} is {state}, and has no console yet"
                 raise NotYet(msg)
 
         bound = self._timeout("shutdown") + self._timeout("create")
