@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from results_samples import PV, PVH, STEPS, Flight, planned
-from smtpserver import Received, mail_server
+from smtpserver import Received, mail_server, own_certificate
 from storelab import about, put, url_of
 from storelab import flight as stored_flight
 from storelab import job as stored_job
@@ -298,6 +298,23 @@ def test_no_password_goes_out_in_the_clear(
     settings(25, login, SETTINGS.replace("127.0.0.1", "mail.example"))
     assert main(["mail", "smoke-1", "--send"]) == 2
     assert "anybody on the way could read the password" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_certificate_is_checked_before_a_password_is_sent(
+    capsys: Captured, monkeypatch: pytest.MonkeyPatch, home: Path, trusted: bool
+) -> None:
+    run(1)
+    monkeypatch.setenv("LAB_PASSWORD", PASSWORD)
+    certificate = own_certificate(home / "own.pem")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate if trusted else home / "none.pem"))
+    login = "user: ci\npassword: {env: LAB_PASSWORD}\n"
+    with mail_server(certificate=certificate) as (port, received):
+        settings(port, login, SETTINGS.replace("security: none", "security: starttls"))
+        assert main(["mail", "smoke-1", "--send"]) == (0 if trusted else 4)
+    assert received.passwords == ([("ci", PASSWORD)] if trusted else [])
+    assert len(received.mails) == trusted
+    assert ("certificate verify failed" in capsys.readouterr().err) is not trusted
 
 
 @pytest.mark.parametrize(
