@@ -257,6 +257,11 @@ def test_a_dry_run_shows_the_plan_and_the_pytest_line(capsys: Captured) -> None:
     assert "--dump-core" in words
 
 
+def test_how_many_rounds_is_handed_on(capsys: Captured) -> None:
+    assert main(["run", "lifecycle", "--dry-run", "--rounds", "2"]) == 0
+    assert shlex.split(capsys.readouterr().out.splitlines()[-1])[-2:] == ["--rounds", "2"]
+
+
 @pytest.mark.parametrize(("wanted", "used"), [([], "2"), (["-n", "19"], "13")])
 def test_workers_are_the_slots_unless_told_and_never_more_than_jobs(
     capsys: Captured, wanted: list[str], used: str
