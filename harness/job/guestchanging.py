@@ -34,6 +34,14 @@ by all sides."""
 MEMORY_LEFT = "cat /sys/devices/system/xen_memory/xen_memory0/info/current_kb"
 """What the guest's balloon driver knows of its memory (Linux, drivers/xen/xen-balloon.c)."""
 CPUS = "getconf _NPROCESSORS_ONLN"
+# A kernel that is given a processor makes it present (Linux, drivers/xen/cpu_hotplug.c). To use it
+# is left to udev's rules, of which Debian has none; until it is present that is refused.
+USE_CPUS = f"""
+for cpu in /sys/devices/system/cpu/cpu[0-9]*/online; do
+    if [ "$(cat "$cpu")" = 0 ]; then echo 1 2>/dev/null >"$cpu" || :; fi
+done
+{CPUS}
+"""
 # $1 what is looked for.
 DISK_THERE = 'if [ -b "/dev/$1" ]; then echo there; else echo gone; fi'
 NIC_THERE = """
@@ -60,9 +68,10 @@ class GuestChanging(GuestPower):
         if count > self.spec.vcpus:
             msg = f"it was made with {self.spec.vcpus} vcpus: there is none to take or to give"
             raise NotApplicable(msg)
+        script = USE_CPUS if count > self.info.vcpus else CPUS
         self._ask("vcpu-set", lambda: self._devices.set_vcpus(self.name, count))
         self._until(
-            lambda: (self.info.vcpus, self._number("count-cpus", CPUS)),
+            lambda: (self.info.vcpus, self._number("count-cpus", script)),
             lambda found: found == (count, count),
             f"vcpus to be {count} in `xl list` and in the guest",
             "vcpus-stay",
