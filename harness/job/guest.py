@@ -98,7 +98,7 @@ class GuestUnderTest(GuestChanging):
         """For the results: where its time went, what it was called."""
         self._runvars |= domid_runvars(self._domain)
         ours = SYSTEM_CLOCK.monotonic() - self._began - self._waited - self._captured
-        waits = {"guest": round(self._waited, 2), "harness": round(ours, 2)}
+        waits = {"guest": round(self._waited, 2), "harness": round(max(0.0, ours), 2)}
         if self._captured:
             waits["evidence"] = round(self._captured, 2)
         return JobFacts(host=self.host.name, kept=kept, waits=waits, runvars=dict(self._runvars))

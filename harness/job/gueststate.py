@@ -102,6 +102,7 @@ class GuestState:
         """Whether its domain may have had another name, or been saved to a file."""
         self._began = SYSTEM_CLOCK.monotonic()
         self._waited = 0.0
+        self._waits = 0
         self._captured = 0.0
         self._gone = False
         self._renewed = False
@@ -180,14 +181,17 @@ class GuestState:
         """Count the time inside as spent on the guest, not on us.
 
         What did not come in time is `HostOverloaded` if the host was, and has the class of
-        the guest's death if it told of one on its console.
+        the guest's death if it told of one on its console. A wait within a wait counts once.
         """
         began = SYSTEM_CLOCK.monotonic()
+        self._waits += 1
         try:
             with told_from_overload(self._pressure, self.step), self._deaths():
                 yield
         finally:
-            self._waited += SYSTEM_CLOCK.monotonic() - began
+            self._waits -= 1
+            if not self._waits:
+                self._waited += SYSTEM_CLOCK.monotonic() - began
 
     def _needed(self, value: T | None, what: str) -> T:
         if value is None:

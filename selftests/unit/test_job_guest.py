@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -173,6 +174,16 @@ def test_what_is_late_on_a_busy_host_is_not_the_guests_fault(bench: Bench) -> No
     panic = GuestFailure("it panicked", phase="ssh", failure_class="kernel-panic")
     with pytest.raises(GuestFailure, match="it panicked"), bench.guest.waiting():
         raise panic
+
+
+def test_a_wait_within_a_wait_counts_once(bench: Bench) -> None:
+    began = time.monotonic()
+    with bench.guest.waiting(), bench.guest.waiting():
+        time.sleep(0.05)
+    took = time.monotonic() - began
+    waits = bench.guest.facts(kept=False).waits
+    assert 0.04 < waits["guest"] <= took + 0.01, "two decimals are kept"
+    assert waits["harness"] >= 0
 
 
 class TestProofs:
