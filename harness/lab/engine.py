@@ -33,14 +33,18 @@ class PatientConnector(PsycopgConnector):
     do no harm.
     """
 
+    patient = True
+
     async def execute_query_async(self, query: Any, **arguments: Any) -> None:  # noqa: ANN401
         """See procrastinate."""
-        await _patiently(lambda: PsycopgConnector.execute_query_async(self, query, **arguments))
+        await self._patiently(
+            lambda: PsycopgConnector.execute_query_async(self, query, **arguments)
+        )
 
     async def execute_query_one_async(self, query: Any, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401
         """See procrastinate."""
         act = PsycopgConnector.execute_query_one_async
-        return await _patiently(lambda: act(self, query, **arguments))
+        return await self._patiently(lambda: act(self, query, **arguments))
 
     async def execute_query_all_async(
         self,
@@ -49,33 +53,38 @@ class PatientConnector(PsycopgConnector):
     ) -> list[dict[str, Any]]:
         """See procrastinate."""
         act = PsycopgConnector.execute_query_all_async
-        return await _patiently(lambda: act(self, query, **arguments))
+        return await self._patiently(lambda: act(self, query, **arguments))
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
         """See procrastinate."""
         act = PsycopgConnector.listen_notify
         names = list(channels)
-        await _patiently(lambda: act(self, on_notification, names))
+        await self._patiently(lambda: act(self, on_notification, names))
 
-
-async def _patiently(act: Callable[[], Awaitable[T]]) -> T:
-    while True:
-        try:
-            return await act()
-        except exceptions.ConnectorException as error:
-            if not isinstance(error.__cause__, psycopg.OperationalError):
-                raise
-        await asyncio.sleep(AWAY)
+    async def _patiently(self, act: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await act()
+            except exceptions.ConnectorException as error:
+                away = isinstance(error.__cause__, psycopg.OperationalError)
+                if not (away and self.patient):
+                    raise
+            await asyncio.sleep(AWAY)
 
 
 class FittingJobs(JobManager):
     """Gives a worker jobs only that may run on one of its hosts."""
 
-    def __init__(self, connector: PsycopgConnector, hosts: Iterable[str]) -> None:
+    def __init__(self, connector: PatientConnector, hosts: Iterable[str]) -> None:
         super().__init__(connector)
+        self._patient = connector
         self._hosts = list(hosts)
         self.most: int | None = None
         """So many jobs are given out at most."""
+
+    def lose_patience(self) -> None:
+        """From now on a database that is away is an error."""
+        self._patient.patient = False
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> Job | None:
         """See procrastinate; which queues is for us to say."""

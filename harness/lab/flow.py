@@ -253,10 +253,10 @@ def touch_flights(connection: Connection, flight_ids: Iterable[str]) -> None:
 
 
 def forget_in_queue(connection: Connection, number: int) -> None:
-    """procrastinate's job is over, as far as it is not already."""
+    """procrastinate's job is over, as far as it is not already; it keeps none that are."""
     connection.execute(
         text(
-            "SELECT procrastinate_finish_job_v1(id, 'failed', false) FROM procrastinate_jobs"
+            "SELECT procrastinate_finish_job_v1(id, 'failed', true) FROM procrastinate_jobs"
             " WHERE id = :number AND status IN ('todo', 'doing')"
         ),
         {"number": number},

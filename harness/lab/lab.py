@@ -63,7 +63,9 @@ class Lab:
     def cancel(self, connection: Connection, number: int) -> bool:
         """Take it from the queue, or ask its worker to end it; False when it is over."""
         with self._faults():
-            return self._jobs.cancel_job_by_id(number, abort=True, connection=_raw(connection))
+            return self._jobs.cancel_job_by_id(
+                number, abort=True, delete_job=True, connection=_raw(connection)
+            )
 
     @contextmanager
     def _faults(self) -> Iterator[None]:

@@ -20,6 +20,11 @@ from harness.store.store import Store
 OURS = 1
 """The version of the tables in `harness.lab.tables`."""
 PROCRASTINATE = procrastinate.__version__
+_TOGETHER = f"""\
+ALTER TABLE {SCHEMA}.lab_flights ADD FOREIGN KEY (flight_id) REFERENCES flights (flight_id)
+ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED
+"""
+"""What is pruned from the store goes from the queue, too."""
 _HINT = "xenflight queue init brings it up to date"
 
 
@@ -77,6 +82,7 @@ def init(store: Store) -> str:
             connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
             connection.exec_driver_sql(_literal(SchemaManager.get_schema()))
             METADATA.create_all(connection)
+            connection.execute(text(_TOGETHER))
             row = {"ours": OURS, "procrastinate": PROCRASTINATE, "one": True}
             connection.execute(insert(VERSION).values(row))
             return f"made the queue in {shown}: {_words(NOW)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +13,12 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from procrastinate import App, JobContext
+from procrastinate import App, JobContext, exceptions
 from procrastinate.worker import Worker as Fetcher
 
 from harness.errors import XenflightError
 from harness.flight.inventory import Inventory
-from harness.lab.attempt import Attempt
+from harness.lab.attempt import GIVING_UP, Attempt
 from harness.lab.engine import FittingJobs, make_app
 from harness.lab.flow import now
 from harness.lab.lab import TASK, Lab
@@ -25,6 +26,7 @@ from harness.lab.look import open_jobs
 from harness.lab.run import WorkerId
 from harness.lab.tend import Suspects, say_alive, starve, take_over
 from harness.store.about import this_controller
+from harness.store.faults import StoreError
 
 STALLED = timedelta(seconds=30)
 _NEVER = 10 * 365 * 86400.0
@@ -79,11 +81,16 @@ class Worker:
         """Work. `XenflightError` when the lab can't be used."""
         try:
             asyncio.run(self._run())
+        except exceptions.ConnectorException as error:
+            msg = f"the queue in {self._lab.store.url.shown} failed: {error.__cause__ or error}"
+            raise StoreError(msg, passing=True) from error
         finally:
             self._pool.shutdown()
 
     async def _run(self) -> None:
         terms = self._terms
+        # We say ourselves that the database is away, and once is enough.
+        logging.getLogger("psycopg.pool").setLevel(logging.CRITICAL)
         app, jobs = make_app(self._lab.store.url, terms.hosts, terms.concurrency + 4)
         jobs.most = 1 if terms.once else None
         app.task(name=TASK, pass_context=True)(self._fly)
@@ -96,12 +103,14 @@ class Worker:
                 fetch_job_polling_interval=5.0,
                 abort_job_polling_interval=2.0,
                 update_heartbeat_interval=terms.heartbeat.total_seconds(),
+                # What came of it is told in our own tables.
+                delete_jobs="always",
                 # Who is dead is for us to say: procrastinate would forget it when it begins.
                 stalled_worker_timeout=_NEVER,
             )
             loop = asyncio.get_running_loop()
             for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, self._signalled, number)
+                loop.add_signal_handler(number, self._signalled, number, jobs)
             work = asyncio.create_task(fetcher.run())
             tending = asyncio.create_task(self._tend(app, jobs))
             done, _ = await asyncio.wait({work, tending}, return_when=asyncio.FIRST_COMPLETED)
@@ -157,7 +166,7 @@ class Worker:
             self._id = WorkerId(number=number, name=this_controller(), hosts=self._terms.hosts)
         return self._id
 
-    def _signalled(self, number: int) -> None:
+    def _signalled(self, number: int, jobs: FittingJobs) -> None:
         assert self._fetcher
         self._signals += 1
         self._fetcher.stop()
@@ -166,6 +175,8 @@ class Worker:
             self._say(f"no more jobs are taken; {count} still run" if count else "ending")
             return
         self._say("jobs that run are ended, and wait for other workers")
+        later = asyncio.get_running_loop().call_later
+        later(GIVING_UP.total_seconds(), jobs.lose_patience)
         self._give_back()
 
     def _give_back(self) -> None:

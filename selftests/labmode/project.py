@@ -228,6 +228,12 @@ class LabProject:
         assert isinstance(found, dict)
         return found
 
+    def runs(self) -> list[str]:
+        """What became of the runs that are over, as they tell themselves."""
+        files = (self.path / "reports" / "lab" / "runs").glob("gated-*/results.json")
+        found = [json.loads(file.read_text()) for file in files]
+        return [one["status"] for one in found if one["ended"]]
+
     @contextmanager
     def lab(self) -> Iterator[Lab]:
         with Lab(Store(url_of(self.url))) as lab:

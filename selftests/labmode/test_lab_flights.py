@@ -46,6 +46,7 @@ def test_a_worker_is_killed_and_nothing_is_lost(project: LabProject) -> None:
     project.until(lambda: any(map(project.began, GATED)), "a job at its gate")
     (job,) = (name for name in GATED if project.began(name))
     doomed.kill()
+    project.until(lambda: project.runs() == ["aborted"], "its run to notice, and to clean up")
     project.open_gate()
     heir = project.worker(until_empty=True)
     assert heir.end() == 0, heir.said

@@ -30,6 +30,7 @@ from harness.status import Status
 from harness.store.faults import StoreError
 from harness.store.look import list_flights
 from harness.store.names import find_flight
+from harness.store.prune import Pruning, prunable, prune
 from harness.store.store import Store
 from harness.store.whole import read_flight
 from labmode.project import LabProject, header_of
@@ -383,6 +384,25 @@ def test_a_database_without_a_queue_says_what_makes_it(project: LabProject) -> N
         assert init(lab.store).startswith("made the queue")
         assert init(lab.store).endswith(f"up to date: version 1, procrastinate {NOW.procrastinate}")
     open_lab(project.url).store.close()
+
+
+def test_what_is_pruned_from_the_store_goes_from_the_queue(project: LabProject) -> None:
+    flight_id = project.submit("gated")
+    with project.lab() as lab:
+        worker = registered(lab)
+        begun = taken(lab, worker)
+        store_files(lab, begun, {"console.log": b"x"})
+        ended(lab, begun, told(begun), worker)
+        with lab.store.writing() as connection:
+            old = Pruning(before=now() + timedelta(days=1), keep=0)
+            found = prunable(connection, old)
+        prune(lab.store, found)
+        with lab.reading() as connection:
+            assert queued_flights(connection) == []
+            for table in ("lab_files", "lab_attempts", "lab_jobs", "procrastinate_jobs"):
+                assert connection.scalar(text(f"SELECT count(*) FROM {table}")) == 0
+        with pytest.raises(UsageError, match="there is no flight"):
+            cancel(lab, flight_id, None, "ada@ci7")
 
 
 def test_an_older_queue_is_refused_and_changed_only_when_asked(project: LabProject) -> None:
