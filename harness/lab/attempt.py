@@ -16,7 +16,7 @@ import harness
 from harness.errors import UsageError, XenflightError
 from harness.flight.inventory import Inventory
 from harness.flight.plan import Plan, to_json
-from harness.lab.child import STOP
+from harness.lab.child import OUTPUT, STOP
 from harness.lab.flow import now
 from harness.lab.join import cut_short, unrun_job, waiting_job
 from harness.lab.lab import Lab
@@ -147,7 +147,8 @@ class Attempt:
         mine = True
         seen: Told | None = None
         due = Deadline.after(LOOK)
-        with (files.path / "output.log").open("ab") as log:
+        # What it says before it knows of its own log, such as why Python would not start.
+        with (files.path / OUTPUT).open("ab") as log:
             while (data := stream.read(_CHUNK, timedelta(seconds=1))) != b"":
                 log.write(data or b"")
                 log.flush()
@@ -205,7 +206,7 @@ def _tell(stream: Stream) -> None:
 
 
 def _silent(files: FlightDirectory) -> str:
-    said = last_lines(files.path / "output.log")
+    said = last_lines(files.path / OUTPUT)
     return f"its run ended before its time{': ' + said if said else ''}"
 
 
