@@ -23,6 +23,9 @@ from harness.status import EXIT_BUG, EXIT_CODES, EXIT_USAGE, Status
 
 VERB_MODULES = (
     "run",
+    "submit",
+    "worker",
+    "queue",
     "flight",
     "gate",
     "report",

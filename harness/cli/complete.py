@@ -101,6 +101,23 @@ def _from_store(context: typer.Context, look: Callable[[Transaction], Iterable[s
         return []
 
 
+def queued_flights(context: typer.Context, incomplete: str) -> list[str]:
+    """Ids of the newest flights in the lab's queue."""
+    from datetime import timedelta
+
+    from harness.lab.lab import Lab, lab_url
+    from harness.lab.look import queued_flights as known
+    from harness.store.store import Store
+
+    try:
+        store = Store(lab_url(context.params.get("store")), patience=timedelta(seconds=1))
+        with Lab(store) as lab, lab.reading() as connection:
+            names = [one.flight_id for one in known(connection)]
+    except XenflightError:
+        return []
+    return [name for name in names if name.startswith(incomplete)]
+
+
 def grub_forms(incomplete: str) -> list[str]:
     """Languages of boot configurations."""
     from harness.grub.model import Form

@@ -14,7 +14,7 @@ from harness.errors import UsageError
 from harness.plugin import hookspecs
 from harness.plugin.naming import suite_of
 from harness.plugin.options import add_options, plan_of
-from harness.plugin.state import REPORTS, STATE, FlightState, is_worker, state_of
+from harness.plugin.state import STATE, FlightState, is_worker, state_of
 from harness.status import EXIT_CODES, EXIT_USAGE, Status
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ def _own_state(config: pytest.Config) -> FlightState | None:
         return None
     from harness.results.layout import FlightDirectory
 
-    files = FlightDirectory.of(config.invocation_params.dir / REPORTS, plan.flight_id)
+    reports = config.invocation_params.dir / config.getoption("--reports")
+    files = FlightDirectory.of(reports, plan.flight_id)
     return FlightState(plan=plan, files=files)
 
 

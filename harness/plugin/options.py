@@ -84,6 +84,12 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="leave a host that does not answer as it is, whatever hosts.yaml says",
     )
+    group.addoption(
+        "--reports",
+        default="reports",
+        metavar="DIR",
+        help="below it, in runs/, are the directories of flights (default: reports)",
+    )
     group.addoption("--plan", metavar="FILE", help="run a plan made by `xenflight plan --json`")
 
 

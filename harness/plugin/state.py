@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from harness.flight.plan import Plan
     from harness.results.layout import FlightDirectory
     from harness.results.model import StepResult
-
-REPORTS = Path("reports")
 
 
 @dataclass(kw_only=True)

@@ -11,9 +11,32 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from harness.results.log import FlightLog
 from harness.store.rows import Row, Rows, as_json, clean
-from harness.store.tables import CHILDREN, SHARED, Base, FlightRow
+from harness.store.tables import (
+    CHILDREN,
+    SHARED,
+    AttemptRow,
+    Base,
+    FlightHostRow,
+    FlightRow,
+    ImageRow,
+    JobRow,
+    PhaseRow,
+    ProblemRow,
+    RunvarRow,
+    StepDetailRow,
+    StepRow,
+)
 
 Key = tuple[Any, ...]
+OF_A_JOB: tuple[type[Base], ...] = (
+    JobRow,
+    AttemptRow,
+    StepRow,
+    StepDetailRow,
+    PhaseRow,
+    RunvarRow,
+)
+OF_NO_JOB: tuple[type[Base], ...] = (FlightHostRow, ImageRow, ProblemRow)
 
 
 def put_flight(connection: Connection, row: Row) -> tuple[int, bool]:
@@ -42,6 +65,22 @@ def flight_number(connection: Connection, flight_id: str) -> int | None:
 def replace_rows(connection: Connection, number: int, rows: Rows) -> None:
     """Make *rows* all that there is of a flight, beside its own row."""
     for table in CHILDREN:
+        connection.execute(delete(table).where(table.__table__.c.flight == number))
+    insert_rows(connection, rows)
+
+
+def replace_job(connection: Connection, number: int, job_no: int, rows: Rows) -> None:
+    """Make *rows* all that there is of one job of a flight, but for the files that it left."""
+    for table in OF_A_JOB:
+        columns = table.__table__.c
+        same = (columns.flight == number, columns.job_no == job_no)
+        connection.execute(delete(table).where(*same))
+    insert_rows(connection, rows)
+
+
+def replace_parts(connection: Connection, number: int, rows: Rows) -> None:
+    """Make *rows* all that there is of a flight's hosts, images and problems."""
+    for table in OF_NO_JOB:
         connection.execute(delete(table).where(table.__table__.c.flight == number))
     insert_rows(connection, rows)
 

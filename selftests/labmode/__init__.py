@@ -1,0 +1,1 @@
+"""Lab mode with a real PostgreSQL, real workers, and simulated hosts."""
