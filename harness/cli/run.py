@@ -104,6 +104,7 @@ def run(
         workers_for,
     )
     from harness.flight.build import build_plan, keep_time, refuse_many
+    from harness.schedule.past import expecting
 
     plan = build_plan(
         flight,
@@ -117,8 +118,9 @@ def run(
         power_cycle=not no_power_cycle,
         huge=yes,
     )
-    workers = workers_for(plan, jobs)
     keeping = keeping_words(branch, blessing, store)
+    plan = expecting(plan, branch=branch, store=store)
+    workers = workers_for(plan, jobs)
     if dry_run:
         console = output()
         print_plan(console, plan)

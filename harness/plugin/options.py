@@ -12,6 +12,7 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from harness.flight.plan import Plan
 
+RUNS = Path("reports/runs")
 PLAN: pytest.StashKey[Plan | None] = pytest.StashKey()
 
 
@@ -110,7 +111,7 @@ def _plan(config: pytest.Config) -> Plan | None:
     except ValueError as error:
         msg = f"--keep: {error}"
         raise UsageError(msg) from error
-    return build_plan(
+    plan = build_plan(
         flight,
         only=config.getoption("--only"),
         hosts=config.getoption("--host"),
@@ -121,3 +122,7 @@ def _plan(config: pytest.Config) -> Plan | None:
         retry=not config.getoption("--no-retry"),
         power_cycle=not config.getoption("--no-power-cycle"),
     )
+    from harness.schedule.past import expecting
+
+    branch, store = config.getoption("--branch"), config.getoption("--store")
+    return expecting(plan, branch=branch, store=store, runs=config.invocation_params.dir / RUNS)
