@@ -53,6 +53,17 @@ _WORDS: Mapping[str, type[StrEnum]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class ShardSpec:
+    """Which part of a flight a plan is."""
+
+    index: int
+    """From 1."""
+    count: int
+    of: str
+    """Stands for all jobs of the whole flight."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
     """One run of a flight."""
 
@@ -79,6 +90,8 @@ class Plan:
     """Whether the host may be power-cycled, where its own terms allow it."""
     expected: Mapping[str, Expectation] = field(default_factory=dict, hash=False)
     """By job; of a job that is not there nothing is known."""
+    shard: ShardSpec | None = None
+    """None: it is the whole flight."""
 
     def expectation(self, job: str) -> Expectation:
         """What is expected of the job of that name."""
@@ -182,6 +195,7 @@ def to_dict(plan: Plan) -> dict[str, Any]:
         "created": plan.created.isoformat(),
         "keep_for": plan.keep_for and plan.keep_for.total_seconds(),
         "expected": expected_dict(plan.expected),
+        "shard": plan.shard and dict(plan.shard.__dict__),
     }
 
 
@@ -226,6 +240,7 @@ def _plan(data: Mapping[str, Any]) -> Plan:
             "created": datetime.fromisoformat(data["created"]),
             "keep_for": None if keep_for is None else timedelta(seconds=keep_for),
             "expected": expected_from(data["expected"]),
+            "shard": ShardSpec(**data["shard"]) if data["shard"] else None,
         }
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,11 @@ def add_options(parser: pytest.Parser) -> None:
         action="store_true",
         help="leave a host that does not answer as it is, whatever hosts.yaml says",
     )
+    group.addoption(
+        "--shard",
+        metavar="I/N",
+        help="run only that part of the flight, such as 2/4; `xenflight merge` puts them together",
+    )
     group.addoption("--plan", metavar="FILE", help="run a plan made by `xenflight plan --json`")
 
 
@@ -123,6 +129,9 @@ def _plan(config: pytest.Config) -> Plan | None:
         power_cycle=not config.getoption("--no-power-cycle"),
     )
     from harness.schedule.past import expecting
+    from harness.schedule.shard import take_shard
 
     branch, store = config.getoption("--branch"), config.getoption("--store")
-    return expecting(plan, branch=branch, store=store, runs=config.invocation_params.dir / RUNS)
+    plan = expecting(plan, branch=branch, store=store, runs=config.invocation_params.dir / RUNS)
+    shard = config.getoption("--shard")
+    return take_shard(plan, shard, token=secrets.token_hex(3)) if shard else plan

@@ -14,10 +14,9 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from harness.flight.expected import UNKNOWN, Expectation, Last
-from harness.flight.model import JobSpec
 from harness.status import Status
 
 WINDOW = timedelta(days=14)
@@ -45,6 +44,30 @@ class Sample(NamedTuple):
     status: Status
     seconds: float
     """Without `WAITS`."""
+
+
+class Kind(Protocol):
+    """What is asked of a job: `JobSpec` has it all."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def suite(self) -> str:
+        """Its suite."""
+        ...
+
+    @property
+    def virt(self) -> str:
+        """``pv``, ``pvh`` or ``hvm``."""
+        ...
+
+    @property
+    def arch(self) -> str:
+        """Such as ``amd64``."""
+        ...
 
 
 class Basis(StrEnum):
@@ -96,7 +119,7 @@ class Estimator:
             kin[None] += self._known[job.job]
         self._kin = {key: tuple(sorted(seconds)) for key, seconds in kin.items()}
 
-    def estimate(self, job: JobSpec, host: str | None = None) -> Estimate:
+    def estimate(self, job: Kind, host: str | None = None) -> Estimate:
         """Of *job*, on *host* if that is known; falls back to whatever comes nearest."""
         if host and (found := self._known.get((job.name, host))):
             return Estimate(basis=Basis.HOST, seconds=found)
@@ -108,7 +131,7 @@ class Estimator:
             return Estimate(basis=Basis.FLIGHT, seconds=every)
         return Estimate(basis=Basis.NOTHING, seconds=())
 
-    def expectations(self, jobs: Iterable[JobSpec], host: str | None = None) -> list[Expectation]:
+    def expectations(self, jobs: Iterable[Kind], host: str | None = None) -> list[Expectation]:
         """Of each of *jobs* what a plan says of it; *host* if there is but one."""
         # Ten thousand jobs may have the same kin.
         times: dict[tuple[float, ...], tuple[float, float]] = {}
