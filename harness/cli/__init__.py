@@ -25,6 +25,7 @@ VERB_MODULES = (
     "run",
     "flight",
     "gate",
+    "merge",
     "report",
     "serve",
     "compare",

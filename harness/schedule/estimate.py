@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -159,3 +159,8 @@ def _recent(newest_first: Sequence[Sample], now: datetime) -> tuple[float, ...]:
     fresh = [one for one in newest_first if one.at >= now - WINDOW]
     chosen = fresh[:MOST] or newest_first[:1]
     return tuple(sorted(max(0.0, one.seconds) for one in chosen))
+
+
+def own_time(seconds: float, waits: Mapping[str, float]) -> float:
+    """*seconds* without those in which the job waited for others."""
+    return max(0.0, seconds - sum(waits.get(name, 0.0) for name in WAITS))

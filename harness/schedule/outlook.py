@@ -66,7 +66,8 @@ def outlook(plan: Plan, workers: int) -> Outlook:
         if name in jobs
     ]
     bars = forecast(work, slots, lambda job, _: expected[job].usual, workers)
-    slow = forecast(work, slots, lambda job, _: expected[job].long, workers)
+    alike = all(one.usual == one.long for one in expected.values())
+    slow = bars if alike else forecast(work, slots, lambda job, _: expected[job].long, workers)
     usual = [one.usual for one in expected.values()]
     return Outlook(
         bars=tuple(bars),

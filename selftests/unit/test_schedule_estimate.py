@@ -17,8 +17,9 @@ from harness.flight.model import JobSpec
 from harness.flight.plan import Plan, from_json, to_json
 from harness.results.load import load_results
 from harness.results.recorder import to_json as results_json
-from harness.schedule.estimate import Basis, Estimate, Estimator, Sample
-from harness.schedule.past import expecting, from_runs, own_time
+from harness.schedule.estimate import Basis, Estimate, Estimator, Sample, own_time
+from harness.schedule.past import expecting
+from harness.schedule.pastruns import from_runs
 from harness.status import Status
 
 ROOT = Path(__file__).parents[2]
