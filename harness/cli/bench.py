@@ -40,6 +40,8 @@ def measure(context: typer.Context, host: HostOption = None, json_: JsonOption =
 
     [cyan]xenflight bench report[/cyan]
 
+    [cyan]xenflight bench schedule[/cyan]
+
     [cyan]xenflight bench reliability --kills 20[/cyan]
     """
     if context.invoked_subcommand is not None:
@@ -47,9 +49,11 @@ def measure(context: typer.Context, host: HostOption = None, json_: JsonOption =
     from harness.bench.judge import measure_judge
     from harness.bench.report import measure_report
     from harness.bench.run import measure_all
+    from harness.bench.schedule import measure_schedule
     from harness.bench.store import measure_store
 
     found = [*measure_judge(working), *measure_report(working), *measure_store(working)]
+    found += measure_schedule(working)
     show([*found, *measure_all(host, working)], as_json=json_)
 
 
@@ -90,6 +94,19 @@ def report(json_: JsonOption = False) -> None:
     from harness.bench.report import measure_report
 
     show(measure_report(working), as_json=json_)
+
+
+@bench.command()
+def schedule(json_: JsonOption = False) -> None:
+    """Only the scheduler, by a counted clock, against xdist's own. Needs no testbox; half a minute.
+
+    [bold]Examples[/bold]
+
+    [cyan]xenflight bench schedule --json[/cyan]
+    """
+    from harness.bench.schedule import measure_schedule
+
+    show(measure_schedule(working), as_json=json_)
 
 
 def working(text: str, fraction: float | None = None) -> None:
