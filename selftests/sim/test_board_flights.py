@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ from harness.flight.build import build_plan
 from harness.flight.faults import Fault, FaultKind
 from harness.flight.model import HostSpec, SimSpec
 from harness.flight.plan import Plan
+from harness.host.lease import SlotLease
 from harness.host.names import domain_name
 from harness.job.placed import Placements
 from harness.job.real import RealGuests
@@ -34,11 +36,32 @@ TWO = replace(ONE, name="sim2")
 WORKERS = 2 * SLOTS
 
 
+class Watches(Watch):
+    """Of several hosts, each with slots of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._hosts: dict[str, Watch] = {}
+
+    @contextmanager
+    def holds(self, lease: SlotLease, who: str) -> Iterator[None]:
+        """See `Watch.holds`."""
+        with self._hosts.setdefault(lease._where, Watch()).holds(lease, who):
+            yield
+
+
 class Scheduled(Controller):
     """A flight whose workers get their jobs from the board; *deaths* of them die in the middle."""
 
-    def __init__(self, world: SimWorld, plan: Plan, directory: Path, deaths: int = 0) -> None:
-        super().__init__(world, plan, directory, Watch())
+    def __init__(
+        self,
+        world: SimWorld,
+        plan: Plan,
+        directory: Path,
+        deaths: int = 0,
+        watch: Watch | None = None,
+    ) -> None:
+        super().__init__(world, plan, directory, watch or Watches())
         self._world = world
         self._deaths = deaths
         self._board: Board | None = None
@@ -85,7 +108,10 @@ class Scheduled(Controller):
         assert placed
         self._crashed[job] = (placed.host,)
         guest._lease._stream.close()
+        # What the kernel does for a process that is gone: of the domain nobody heard.
+        guest.close()
         guests.close()
+        self._files.job(job).put_by()
         self.board.again(job)
 
 
@@ -106,14 +132,20 @@ def plan(name: str, *hosts: HostSpec) -> Plan:
 
 
 def fly(world: SimWorld, *controllers: Scheduled) -> None:
-    world.clock.together(*(one.prepare for one in controllers))
+    # Hosts are made ready beside each other, which the simulation has on its main line only.
+    for one in controllers:
+        one.prepare()
     world.clock.together(*(one.work for one in controllers for _ in range(WORKERS)))
-    world.clock.together(*(one.finish for one in controllers))
+    for one in controllers:
+        one.finish()
 
 
 def test_two_flights_share_hosts_and_all_jobs_run(world: SimWorld, tmp_path: Path) -> None:
     before = [state_of(world.host(spec)) for spec in (ONE, TWO)]
-    ada, bob = (Scheduled(world, plan(name), tmp_path / name) for name in ("ada", "bob"))
+    watch = Watches()
+    ada, bob = (
+        Scheduled(world, plan(name), tmp_path / name, watch=watch) for name in ("ada", "bob")
+    )
     fly(world, ada, bob)
     for one in (ada, bob):
         assert (len(one.done), one.broken) == (JOBS, {})
