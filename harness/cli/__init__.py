@@ -28,6 +28,7 @@ VERB_MODULES = (
     "queue",
     "flight",
     "gate",
+    "merge",
     "report",
     "mail",
     "serve",

@@ -60,6 +60,8 @@ def measure(
 
     [cyan]xenflight bench trend[/cyan]
 
+    [cyan]xenflight bench schedule[/cyan]
+
     [cyan]xenflight bench reliability --kills 20[/cyan]
     """
     if context.invoked_subcommand is not None:
@@ -68,10 +70,12 @@ def measure(
     from harness.bench.machine import this_machine
     from harness.bench.report import measure_report
     from harness.bench.run import measure_all
+    from harness.bench.schedule import measure_schedule
     from harness.bench.store import measure_store
 
     machine = this_machine()
     found = [*measure_judge(working), *measure_report(working), *measure_store(working)]
+    found += measure_schedule(working)
     found += measure_all(host, working)
     show(found, as_json=json_)
     _keep(found, machine, record, no_record=no_record)
@@ -202,6 +206,25 @@ def _keep(
 
     revision = describe_revision(LocalRunner(), Path(harness.__file__).parents[1])
     keep(found, machine, record or usual_file(), revision or "")
+
+
+@bench.command()
+def schedule(
+    json_: JsonOption = False, record: RecordOption = None, no_record: NoRecordOption = False
+) -> None:
+    """Only the scheduler, by a counted clock, against xdist's own. Needs no testbox; half a minute.
+
+    [bold]Examples[/bold]
+
+    [cyan]xenflight bench schedule --json[/cyan]
+    """
+    from harness.bench.machine import this_machine
+    from harness.bench.schedule import measure_schedule
+
+    machine = this_machine()
+    found = measure_schedule(working)
+    show(found, as_json=json_)
+    _keep(found, machine, record, no_record=no_record)
 
 
 def working(text: str, fraction: float | None = None) -> None:

@@ -118,6 +118,19 @@ def queued_flights(context: typer.Context, incomplete: str) -> list[str]:
     return [name for name in names if name.startswith(incomplete)]
 
 
+def shards(incomplete: str) -> list[str]:
+    """Parts of a flight: of two and four, until a slash says of how many."""
+    _, slash, count = incomplete.partition("/")
+    counts = [int(count)] if slash and count.isdecimal() and int(count) <= 100 else [2, 4]
+    names = [f"{index}/{whole}" for whole in counts for index in range(1, whole + 1)]
+    return [name for name in names if name.startswith(incomplete)]
+
+
+def formats(incomplete: str) -> list[str]:
+    """What a plan can be written as."""
+    return [name for name in ("table", "json", "gitlab") if name.startswith(incomplete)]
+
+
 def grub_forms(incomplete: str) -> list[str]:
     """Languages of boot configurations."""
     from harness.grub.model import Form

@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import secrets
+from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.cli import complete
 from harness.cli.app import app
-from harness.cli.options import FlightArgument, HostsOption, OnlyOption, SkipsOption, YesOption
+from harness.cli.options import (
+    BranchOption,
+    FlightArgument,
+    HostsOption,
+    JobsOption,
+    OnlyOption,
+    ShardOption,
+    SkipsOption,
+    StoreOption,
+    YesOption,
+)
 from harness.status import EXIT_USAGE
+
+
+class PlanFormat(StrEnum):
+    """What a plan can be written as."""
+
+    TABLE = "table"
+    JSON = "json"
+    GITLAB = "gitlab"
 
 
 @app.command()
@@ -20,10 +41,40 @@ def plan(
     as_json: Annotated[
         bool, typer.Option("--json", help="The plan as JSON, with every timeout and default.")
     ] = False,
+    format_: Annotated[
+        PlanFormat,
+        typer.Option(
+            "--format",
+            help="As what: a table, JSON, or a child pipeline for GitLab's CI.",
+            autocompletion=complete.formats,
+        ),
+    ] = PlanFormat.TABLE,
+    shards: Annotated[
+        int | None,
+        typer.Option(
+            "--shards",
+            min=1,
+            max=1000,
+            metavar="N",
+            help="Of a pipeline: so many jobs, each with its part of the flight's.",
+        ),
+    ] = None,
+    shard: ShardOption = None,
     skips: SkipsOption = False,
+    jobs: JobsOption = None,
+    gantt: Annotated[
+        Path | None,
+        typer.Option(
+            "--gantt", metavar="FILE", help="Draw which job runs when and where: one HTML file."
+        ),
+    ] = None,
+    branch: BranchOption = None,
+    store: StoreOption = None,
     yes: YesOption = False,
 ) -> None:
-    """Show the jobs of a flight, and why some are skipped. Touches no host.
+    """Show the jobs of a flight, how long it takes, and why some are skipped. Touches no host.
+
+    How long is by what jobs took before (docs/scheduling.md).
 
     [bold]Examples[/bold]
 
@@ -34,19 +85,44 @@ def plan(
     [cyan]xenflight plan matrix --skips[/cyan]
 
     [cyan]xenflight plan flights/smoke.yaml --json[/cyan]
+
+    [cyan]xenflight plan nightly --format gitlab --shards 4 > child.yml[/cyan]
+
+    [cyan]xenflight plan nightly --host rack1,rack2 --gantt nightly.html[/cyan]
     """
+    from harness.cli.outlookview import outlook_lines
     from harness.cli.output import output
-    from harness.cli.planning import host_lines, print_plan
+    from harness.cli.planning import host_lines, print_plan, workers_for
     from harness.flight.build import build_plan
     from harness.flight.plan import to_json
+    from harness.schedule.outlook import outlook
+    from harness.schedule.past import expecting
+    from harness.schedule.shard import take_shard
 
     found = build_plan(flight, only=only or (), hosts=host or (), huge=yes)
-    if as_json:
+    found = expecting(found, branch=branch, store=store)
+    if shard:
+        found = take_shard(found, shard, token=secrets.token_hex(3))
+    if format_ is PlanFormat.GITLAB:
+        from harness.report.gitlab import pipeline_text
+
+        typer.echo(pipeline_text(found, shards), nl=False)
+        return
+    if as_json or format_ is PlanFormat.JSON:
         typer.echo(to_json(found), nl=False)
         return
     console = output()
     print_plan(console, found, skips=skips)
+    workers = workers_for(found, jobs)
+    expected = outlook(found, workers)
     console.print(f"\n{host_lines(found)}", markup=False)
+    for line in outlook_lines(expected, workers):
+        console.print(line, markup=False, soft_wrap=True)
+    if gantt:
+        from harness.site.gantt import write_plan_gantt
+
+        write_plan_gantt(found, expected, gantt)
+        console.print(f"drawn in {gantt}", markup=False, soft_wrap=True)
 
 
 @app.command()

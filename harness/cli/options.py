@@ -66,6 +66,21 @@ HostsOption = Annotated[
         autocompletion=complete.hosts,
     ),
 ]
+JobsOption = Annotated[
+    int | None,
+    typer.Option(
+        "-n", "--jobs", min=1, metavar="N", help="Jobs at once; as many as hosts have slots."
+    ),
+]
+ShardOption = Annotated[
+    str | None,
+    typer.Option(
+        "--shard",
+        metavar="I/N",
+        help="Only that part of the flight, such as 2/4; `merge` puts the parts together.",
+        autocompletion=complete.shards,
+    ),
+]
 YesOption = Annotated[
     bool, typer.Option("--yes", help="Do it although the flight has very many jobs.")
 ]

@@ -11,7 +11,8 @@ from harness.flight.find import suites_dir
 from harness.flight.model import HostSpec, JobSpec
 from harness.flight.plan import Plan
 from harness.flight.selector import by_reason
-from harness.units import Size, human_size
+from harness.schedule.outlook import disk_of
+from harness.units import human_size
 
 _WIDTH = 80
 
@@ -76,11 +77,14 @@ def _host_line(host: HostSpec) -> str:
     return f"{host.name}, {kind}; {host.slots} slot(s), timeouts x {host.timeout_factor:g}"
 
 
-def pytest_line(plan: Plan, workers: int, only: Sequence[str] = ()) -> list[str]:
+def pytest_line(
+    plan: Plan, workers: int, only: Sequence[str] = (), shard: str | None = None
+) -> list[str]:
     """The plain pytest command that does the same as this plan."""
     words = ["pytest", str(suites_dir()), "--flight", plan.source]
     words += ["--host", ",".join(host.name for host in plan.hosts)]
     words += ["--only", ",".join(only)] if only else []
+    words += ["--shard", shard] if shard else []
     words += ["--keep", plan.keep]
     if plan.keep_for:
         words += ["--keep-for", f"{plan.keep_for.total_seconds():g}s"]
@@ -91,18 +95,13 @@ def pytest_line(plan: Plan, workers: int, only: Sequence[str] = ()) -> list[str]
 
 
 def _row(job: JobSpec) -> tuple[str, str, str, str]:
-    return job.name, human_size(job.memory), str(job.vcpus), human_size(_disk(job))
+    return job.name, human_size(job.memory), str(job.vcpus), human_size(disk_of(job))
 
 
 def _total(jobs: Sequence[JobSpec]) -> tuple[str, str, str, str]:
     memory = sum(job.memory for job in jobs)
     vcpus = sum(job.vcpus for job in jobs)
-    return _jobs(len(jobs)), human_size(memory), str(vcpus), human_size(sum(map(_disk, jobs)))
-
-
-def _disk(job: JobSpec) -> Size:
-    """All disks of a job together."""
-    return Size(job.disk + (job.swap or 0) + sum(job.extra_disks))
+    return _jobs(len(jobs)), human_size(memory), str(vcpus), human_size(sum(map(disk_of, jobs)))
 
 
 def _jobs(count: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shlex
 from typing import Annotated
 
@@ -9,7 +10,15 @@ import typer
 
 from harness.cli import complete
 from harness.cli.app import app
-from harness.cli.options import FlightArgument, HostsOption, OnlyOption, StoreOption, YesOption
+from harness.cli.options import (
+    FlightArgument,
+    HostsOption,
+    JobsOption,
+    OnlyOption,
+    ShardOption,
+    StoreOption,
+    YesOption,
+)
 from harness.flight.axes import Keep
 
 
@@ -31,12 +40,8 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be done, and stop.")
     ] = False,
-    jobs: Annotated[
-        int | None,
-        typer.Option(
-            "-n", "--jobs", min=1, metavar="N", help="Jobs at once; as many as hosts have slots."
-        ),
-    ] = None,
+    shard: ShardOption = None,
+    jobs: JobsOption = None,
     timeout_factor: Annotated[
         float | None,
         typer.Option(
@@ -99,6 +104,8 @@ def run(
 
     [cyan]xenflight run nightly --host rack1,rack2[/cyan]
 
+    [cyan]xenflight run nightly --shard 2/4 --store none[/cyan]
+
     [cyan]xenflight run nightly --branch xen-unstable --blessing real[/cyan]
     """
     from harness.cli.output import output
@@ -110,6 +117,8 @@ def run(
         workers_for,
     )
     from harness.flight.build import build_plan, keep_time, refuse_many
+    from harness.schedule.past import expecting
+    from harness.schedule.shard import take_shard
 
     plan = build_plan(
         flight,
@@ -123,14 +132,17 @@ def run(
         power_cycle=not no_power_cycle,
         huge=yes,
     )
-    workers = workers_for(plan, jobs)
     keeping = keeping_words(branch, blessing, store)
     keeping += ["--rounds", str(rounds)] if rounds else []
+    plan = expecting(plan, branch=branch, store=store)
+    if shard:
+        plan = take_shard(plan, shard, token=secrets.token_hex(3))
+    workers = workers_for(plan, jobs)
     if dry_run:
         console = output()
         print_plan(console, plan)
         console.print(f"\n{host_lines(plan)}", markup=False)
-        line = shlex.join([*pytest_line(plan, workers, only or ()), *keeping])
+        line = shlex.join([*pytest_line(plan, workers, only or (), shard), *keeping])
         console.print(line, markup=False, soft_wrap=True)
         return
     if not yes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -24,6 +24,7 @@ from harness.flight.axes import (
     Toolstack,
     Virt,
 )
+from harness.flight.expected import UNKNOWN, Expectation, expected_dict, expected_from
 from harness.flight.inventory import Inventory
 from harness.flight.model import (
     Flight,
@@ -37,6 +38,7 @@ from harness.flight.selector import select
 from harness.units import Size
 
 SCHEMA_VERSION = 5
+"""5: what is expected of jobs, and which devices they see."""
 _TOKEN = re.compile(r"[0-9a-f]{6}")
 _ENCODE = json.JSONEncoder(ensure_ascii=False).encode
 _WORDS: Mapping[str, type[StrEnum]] = {
@@ -50,6 +52,17 @@ _WORDS: Mapping[str, type[StrEnum]] = {
     "toolstack": Toolstack,
     "devices": Devices,
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardSpec:
+    """Which part of a flight a plan is."""
+
+    index: int
+    """From 1."""
+    count: int
+    of: str
+    """Stands for all jobs of the whole flight."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +88,16 @@ class Plan:
     """Whether the memory of a guest that fails is wanted among its evidence."""
     retry: bool = True
     """Whether jobs that our lab broke are tried once more."""
+    power_cycle: bool = True
+    """Whether the host may be power-cycled, where its own terms allow it."""
+    expected: Mapping[str, Expectation] = field(default_factory=dict, hash=False)
+    """By job; of a job that is not there nothing is known."""
+    shard: ShardSpec | None = None
+    """None: it is the whole flight."""
+
+    def expectation(self, job: str) -> Expectation:
+        """What is expected of the job of that name."""
+        return self.expected.get(job, UNKNOWN)
 
     @property
     def slots(self) -> int:
@@ -89,9 +112,6 @@ class Plan:
     def host_named(self, name: str) -> HostSpec:
         """The host of that name, which must be one of its own."""
         return next(host for host in self.hosts if host.name == name)
-
-    power_cycle: bool = True
-    """Whether the host may be power-cycled, where its own terms allow it."""
 
 
 def make_plan(
@@ -148,11 +168,23 @@ def to_json(plan: Plan) -> str:
 
     A job is one line: a plan of ten thousand can still be searched, and is written at once.
     """
-    head = {**to_dict(replace(plan, jobs=())), "jobs": "@"}
-    jobs = ",\n".join(f"    {_ENCODE(job_dict(job))}" for job in plan.jobs)
+    head = {
+        **to_dict(replace(plan, jobs=(), expected={})),
+        "jobs": "@jobs",
+        "expected": "@expected",
+    }
     text = json.dumps(head, indent=2, ensure_ascii=False)
-    before, _, after = text.rpartition('"@"')
-    return f"{before}[\n{jobs}\n  ]{after}\n"
+    jobs = ",\n".join(f"    {_ENCODE(job_dict(job))}" for job in plan.jobs)
+    known = expected_dict(plan.expected).items()
+    expected = ",\n".join(f"    {_ENCODE(job)}: {_ENCODE(one)}" for job, one in known)
+    text = _insert(text, '"@jobs"', f"[\n{jobs}\n  ]")
+    return _insert(text, '"@expected"', f"{{\n{expected}\n  }}") + "\n"
+
+
+def _insert(text: str, mark: str, part: str) -> str:
+    """*text* with *part* in place of the last *mark*: names that are alike come before."""
+    before, _, after = text.rpartition(mark)
+    return f"{before}{part}{after}"
 
 
 def to_dict(plan: Plan) -> dict[str, Any]:
@@ -164,6 +196,8 @@ def to_dict(plan: Plan) -> dict[str, Any]:
         "jobs": [job_dict(job) for job in plan.jobs],
         "created": plan.created.isoformat(),
         "keep_for": plan.keep_for and plan.keep_for.total_seconds(),
+        "expected": expected_dict(plan.expected),
+        "shard": plan.shard and dict(plan.shard.__dict__),
     }
 
 
@@ -207,6 +241,8 @@ def _plan(data: Mapping[str, Any]) -> Plan:
             "keep": Keep(data["keep"]),
             "created": datetime.fromisoformat(data["created"]),
             "keep_for": None if keep_for is None else timedelta(seconds=keep_for),
+            "expected": expected_from(data["expected"]),
+            "shard": ShardSpec(**data["shard"]) if data["shard"] else None,
         }
     )
 

@@ -24,6 +24,7 @@ from harness.job.ways import REAL, Images
 from harness.progress import Progress
 from harness.results.model import StepResult
 from harness.results.recorder import FlightRecorder
+from harness.schedule.order import jobs_in_order
 from harness.units import human_seconds
 from harness.wait import SYSTEM_CLOCK, Clock
 
@@ -79,7 +80,10 @@ class FlightRun:
         """Have the hosts ready and the images begun; what became of that is in `Prepared`."""
         prepared = Prepared(flight_id=self._plan.flight_id, broken="the flight was interrupted")
         try:
-            jobs = [job for job in self._plan.jobs if not job.skip]
+            specs = {job.name: job for job in self._plan.jobs}
+            # Images are made in the order in which they are needed.
+            ordered = (specs[name] for name in jobs_in_order(self._plan))
+            jobs = [job for job in ordered if not job.skip]
             if not jobs:
                 prepared = Prepared(flight_id=self._plan.flight_id)
                 return

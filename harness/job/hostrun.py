@@ -193,7 +193,7 @@ class HostRun:
     def _prepare(self) -> PreparedHost:
         reached = self._reach(self._spec, self._progress)
         host = self._taken(reached)
-        self._look_at_slots(host)
+        held = self._look_at_slots(host)
         self._own(host)
         self._recorder.host_known(host_facts(host, self._spec, reached.accel))
         self._reap(host)
@@ -205,6 +205,7 @@ class HostRun:
             capabilities=found,
             misfits=self._misfits(host, found),
             care=self._care.longest.total_seconds(),
+            held=held,
         )
 
     def _own(self, host: XenHost) -> None:
@@ -241,13 +242,14 @@ class HostRun:
         msg = "the flight was interrupted"
         raise LabError(msg)
 
-    def _look_at_slots(self, host: XenHost) -> None:
-        """Say who is there already; `Starved` when the host is drained."""
+    def _look_at_slots(self, host: XenHost) -> int:
+        """Say who is there already, and how many; `Starved` when the host is drained."""
         found = read_slots(host.runner)
         if found.drained:
             raise drained_error(host.name, found.drained)
         for holder in found.held:
             self._progress(f"{host.name} is shared, {holder}")
+        return len(found.held)
 
     def _reap(self, host: XenHost) -> None:
         self._progress(f"looking for leftovers of dead flights on {host.name}")

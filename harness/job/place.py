@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from harness.host.lease import SlotLease
 from harness.host.slots import read_slots
 from harness.host.xenhost import XenHost
 from harness.job.slot import Waiting, take_free_slot, take_slot
+from harness.schedule.where import best_first
 from harness.steps import StepRecord
 from harness.wait import Deadline, NotYet, wait_for
 
@@ -30,12 +30,13 @@ def take_place(
     directory: Path,
     step: StepRecord,
     now: Callable[[], Iterable[str]] | None = None,
+    prefer: str | None = None,
 ) -> tuple[XenHost, SlotLease]:
     """A slot for the job of *spec* on one of the hosts *names*, and that host.
 
-    The one with most free slots comes first. A host that can't be reached is left out, as long as
-    there is another. Where more may come to be fit for it while it waits, *now* tells which are.
-    See `take_slot` for what is raised.
+    *prefer* comes first, if it has a free slot; then in the order of `best_first`. A host that
+    can't be reached is left out, as long as there is another. Where more may come to be fit for it
+    while it waits, *now* tells which are. See `take_slot` for what is raised.
     """
     hosts = list(names)
     if len(hosts) == 1 and now is None:
@@ -43,7 +44,7 @@ def take_place(
         return host, take_slot(spec, plan, host, directory, step)
     patience = max(host.slot_timeout for host in plan.hosts)
     deadline = Deadline.after(patience, step.clock)
-    search = _Search(spec, plan, now or (lambda: hosts), connect, step)
+    search = _Search(spec, plan, now or (lambda: hosts), connect, step, directory, prefer)
     with Waiting(spec.name, directory, step) as waiting:
 
         def look() -> tuple[XenHost, SlotLease]:
@@ -71,7 +72,11 @@ class _Search:
         names: Callable[[], Iterable[str]],
         connect: Connect,
         step: StepRecord,
+        directory: Path,
+        prefer: str | None,
     ) -> None:
+        self._directory = directory
+        self._prefer = prefer
         self._spec = spec
         self._plan = plan
         self._names = names
@@ -84,7 +89,9 @@ class _Search:
         lost: list[LabError] = []
         for host in self._in_order(lost):
             try:
-                return host, take_free_slot(self._spec, self._plan, host, self._step)
+                return host, take_free_slot(
+                    self._spec, self._plan, host, self._directory, self._step
+                )
             except Starved as error:
                 why.append(str(error))
             except LabError as error:
@@ -94,16 +101,17 @@ class _Search:
         raise NotYet("; ".join([*why, *map(str, lost)]) or "none of its hosts is fit for it")
 
     def _in_order(self, lost: list[LabError]) -> list[XenHost]:
-        """Those that answer, the emptiest first; where there is no difference, not all jobs begin
-        with the same one."""
-        names = list(self._names())
-        start = zlib.crc32(self._spec.name.encode()) % max(1, len(names))
-        found: list[tuple[int, XenHost]] = []
-        for name in (*names[start:], *names[:start]):
+        """Those that answer, the best first."""
+        hosts: dict[str, XenHost] = {}
+        free: dict[str, int] = {}
+        for name in self._names():
             try:
-                host = self._connect(name)
-                free = read_slots(host.runner).free(self._plan.host_named(name).slots)
-                found.append((free, host))
+                hosts[name] = self._connect(name)
+                slots = read_slots(hosts[name].runner)
+                free[name] = slots.free(self._plan.host_named(name).slots)
             except LabError as error:
                 lost.append(error)
-        return [host for _, host in sorted(found, key=lambda one: -one[0])]
+        job = self._spec.name
+        order = best_first(job, self._plan.expectation(job), free)
+        order.sort(key=lambda name: name != self._prefer or free[name] <= 0)
+        return [hosts[name] for name in order]

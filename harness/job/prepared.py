@@ -81,6 +81,8 @@ class PreparedHost(_Record):
     """By job name why it can run there at no time; none for those that can."""
     care: float = 0.0
     """How long it may take to answer what is asked of the host's care, in seconds."""
+    held: int = 0
+    """How many of its slots others had when it was made ready."""
     broken: str = ""
     """Why no job can run on it; empty when they can."""
     starved: str = ""

@@ -14,6 +14,7 @@ from harness.host.lease import SlotLease
 from harness.host.xenhost import XenHost
 from harness.job.admission import admit_job
 from harness.job.cares import HostCares
+from harness.job.crashed import clear_crashed
 from harness.job.flight import FlightRun
 from harness.job.guest import GuestUnderTest
 from harness.job.inventories import Inventories
@@ -21,6 +22,7 @@ from harness.job.knowngood import note_known_good
 from harness.job.leaks import JobLedger
 from harness.job.outcomes import ImageOutcomes, image_for
 from harness.job.place import take_place
+from harness.job.placed import Placements
 from harness.job.prepared import Prepared, PreparedImage
 from harness.job.speed import as_fast_as
 from harness.job.ways import REAL, Ways
@@ -91,11 +93,26 @@ class RealGuests:
         cares = HostCares(self._files.path, prepared)
         images = image_for(job, prepared, self._files.path, step)
         spec = self._spec(job)
+        placed = None if job in self._used else Placements(self._files.path).find(job)
+        if placed and placed.crashed:
+            clear_crashed(
+                spec,
+                self._plan,
+                placed.crashed,
+                lambda name: self._connected(name, prepared),
+                self._files.path,
+                step,
+            )
         places = cares.well(job, self._places(job, images), step)
         since = SYSTEM_CLOCK.time_of_day()
         now = self._soon_fit(job, images, prepared, cares)
-        host, lease, ledger = self._admitted(spec, images, places, prepared, cares, step, now)
+        prefer = placed.host if placed else None
+        host, lease, ledger = self._admitted(
+            spec, images, places, prepared, cares, step, now, prefer
+        )
         self._used[job].append(host.name)
+        if placed is None or placed.host != host.name:
+            self._tell_place(job, host.name)
         image = self._images[job] = images[host.name]
 
         def again() -> XenHost:
@@ -148,6 +165,11 @@ class RealGuests:
         used = self._used.setdefault(job, [])
         return [name for name in images if name not in used] or list(images)
 
+    def _tell_place(self, job: str, host: str) -> None:
+        """So that it is known where *job* left something if this process dies."""
+        with suppress(LabError):
+            Placements(self._files.path).write(job, host)
+
     def _soon_fit(
         self, job: str, images: dict[str, PreparedImage], prepared: Prepared, cares: HostCares
     ) -> Callable[[], list[str]] | None:
@@ -175,6 +197,7 @@ class RealGuests:
         cares: HostCares,
         step: StepRecord,
         now: Callable[[], list[str]] | None,
+        prefer: str | None,
     ) -> tuple[XenHost, SlotLease, JobLedger]:
         """A slot on one of *places*, all that the guest takes there, and what was there before."""
 
@@ -189,7 +212,9 @@ class RealGuests:
         # Last of all: a slot is not for waiting in, but for what its guest takes.
         began = step.clock.monotonic()
         try:
-            host, lease = take_place(spec, self._plan, places, connect, self._files.path, step, now)
+            host, lease = take_place(
+                spec, self._plan, places, connect, self._files.path, step, now, prefer
+            )
         except LabError as error:
             for name in places:
                 cares.suspect(spec.name, name, str(error))

@@ -19,6 +19,7 @@ from harness.host.lease import SETTLE, SILENCE, Busy, SlotLease, SlotTerms, take
 from harness.host.names import domain_name
 from harness.host.slots import Claim, whoami
 from harness.host.xenhost import XenHost
+from harness.job.placed import Placements
 from harness.job.reap import reap
 from harness.job.teardown import VOLUME_TIMEOUT, remove_guest
 from harness.status import Status
@@ -87,13 +88,16 @@ def take_slot(
     terms = terms or slot_terms(plan.host_named(host.name))
     with Waiting(spec.name, directory, step) as waiting:
         lease = take_lease(host.runner, _claim(spec, plan), terms, waiting.on_busy(host.name))
-    return _cleared(lease, plan, host, step)
+    return _cleared(lease, plan, host, directory, step)
 
 
-def take_free_slot(spec: JobSpec, plan: Plan, host: XenHost, step: StepRecord) -> SlotLease:
+def take_free_slot(
+    spec: JobSpec, plan: Plan, host: XenHost, directory: Path, step: StepRecord
+) -> SlotLease:
     """The same, but without waiting: `Starved` when none is free now."""
     terms = slot_terms(plan.host_named(host.name), patience=timedelta(0))
-    return _cleared(take_lease(host.runner, _claim(spec, plan), terms), plan, host, step)
+    lease = take_lease(host.runner, _claim(spec, plan), terms)
+    return _cleared(lease, plan, host, directory, step)
 
 
 class Waiting:
@@ -144,29 +148,36 @@ def _claim(spec: JobSpec, plan: Plan) -> Claim:
     return Claim(holder=whoami(), flight=plan.flight_id, job=spec.name)
 
 
-def _cleared(lease: SlotLease, plan: Plan, host: XenHost, step: StepRecord) -> SlotLease:
+def _cleared(
+    lease: SlotLease, plan: Plan, host: XenHost, directory: Path, step: StepRecord
+) -> SlotLease:
     try:
         if lease.inherited:
-            step.facts["reaped"] = f"slot {lease.slot}: {_clear(lease, plan, host)}"
+            step.facts["reaped"] = f"slot {lease.slot}: {_clear(lease, plan, host, directory)}"
     except BaseException:
         lease.release()
         raise
     return lease
 
 
-def _clear(lease: SlotLease, plan: Plan, host: XenHost) -> str:
+def _clear(lease: SlotLease, plan: Plan, host: XenHost, directory: Path) -> str:
     """Remove what the last holder of a slot left there when it died; what that was."""
     left = lease.inherited
     assert left
     mine = next((job for job in plan.jobs if job.name == left.job), None)
     if mine and left.flight == plan.flight_id:
-        return _clear_own(fenced(host, lease), mine, plan.flight_id)
+        placements = Placements(directory)
+        with placements.clearing(mine.name):
+            placed = placements.find(mine.name)
+            if placed and placed.crashed:
+                return f"nothing: {mine.name} begins anew, and sees to it"
+            return clear_own(fenced(host, lease), mine, plan.flight_id)
     removed = reap(host, alive=[plan.flight_id])
     return "; ".join(f"{one.run}: {one}" for one in removed) or "nothing"
 
 
-def _clear_own(host: XenHost, job: JobSpec, run: str) -> str:
-    """A worker of this very flight died: no other flight may touch what it left."""
+def clear_own(host: XenHost, job: JobSpec, run: str) -> str:
+    """A worker of this very flight died: no other flight may touch what it left. What that was."""
     volumes = host.volumes.list(f"{TAG}.run={run}", f"{TAG}.job={job.name}")
     if any(KEPT in volume.tags for volume in volumes):
         return f"{job.name} is kept"

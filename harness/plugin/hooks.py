@@ -57,7 +57,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config.option, "allure_report_dir") and not config.option.allure_report_dir:
         config.option.allure_report_dir = str(state.files.allure)
     if is_worker(config):
+        from harness.plugin.workloop import WorkLoop
+
+        config.pluginmanager.register(WorkLoop(config, state), WorkLoop.NAME)
         return
+    from harness.plugin.crashes import Crashes
     from harness.plugin.keeping import Keeping
     from harness.plugin.session import FlightSession
 
@@ -66,11 +70,13 @@ def pytest_configure(config: pytest.Config) -> None:
     except UsageError as error:
         pytest.exit(str(error), returncode=EXIT_USAGE)
     _make_directory(state.files.path)
-    config.pluginmanager.register(FlightSession(config, state, keeping), FlightSession.NAME)
+    crashes = Crashes(state)
+    session = FlightSession(config, state, keeping, crashes)
+    config.pluginmanager.register(session, FlightSession.NAME)
     if config.pluginmanager.has_plugin("xdist"):
         from harness.plugin.workers import FlightWorkers
 
-        config.pluginmanager.register(FlightWorkers(state), FlightWorkers.NAME)
+        config.pluginmanager.register(FlightWorkers(state, crashes), FlightWorkers.NAME)
 
 
 def _own_state(config: pytest.Config) -> FlightState | None:
@@ -126,6 +132,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
     """``-n auto``: as many workers as the hosts have slots; the controller's cores say nothing.
 
+    Slots that others hold are counted: they may be free soon. Until they are, no job is given out
+    for them, but for one that stands in line.
+
     Asked before `pytest_configure`, which is the place to complain about the plan.
     """
     try:
@@ -134,7 +143,7 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
         return 1
     if plan and plan.simulated:
         return 0  # its hosts are in the memory of one process
-    return min(plan.slots, len(plan.jobs)) if plan else None
+    return max(1, min(plan.slots, sum(not job.skip for job in plan.jobs))) if plan else None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 SUITES = "suites"
@@ -16,7 +16,7 @@ def testid_of(function_name: str) -> str:
     return function_name.removeprefix("test_").replace("__", ".").replace("_", "-")
 
 
-def split_nodeid(nodeid: str, jobs: Iterable[str]) -> tuple[str, str] | None:
+def split_nodeid(nodeid: str, jobs: Collection[str]) -> tuple[str, str] | None:
     """Job and testid of a node such as ``suites/boot/test_boot.py::test_x[JOB]``.
 
     A step's own parameters follow the job, and end its testid as in osstest:
@@ -27,10 +27,12 @@ def split_nodeid(nodeid: str, jobs: Iterable[str]) -> tuple[str, str] | None:
     if not match:
         return None
     parameters = match["parameters"]
-    mine = [job for job in jobs if f"{parameters}-".startswith(f"{job}-")]
-    if not mine:
-        return None
-    job = max(mine, key=len)
+    # From the whole down to its first word: a flight may have very many jobs.
+    job = parameters
+    while job not in jobs:
+        job, dash, _ = job.rpartition("-")
+        if not dash:
+            return None
     own = parameters[len(job) + 1 :]
     return job, testid_of(match["step"]) + (f".{own}" if own else "")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from harness.errors import UsageError
 if TYPE_CHECKING:
     from harness.flight.plan import Plan
 
+RUNS = Path("reports/runs")
 PLAN: pytest.StashKey[Plan | None] = pytest.StashKey()
 
 
@@ -90,6 +92,11 @@ def add_options(parser: pytest.Parser) -> None:
         metavar="DIR",
         help="below it, in runs/, are the directories of flights (default: reports)",
     )
+    group.addoption(
+        "--shard",
+        metavar="I/N",
+        help="run only that part of the flight, such as 2/4; `xenflight merge` puts them together",
+    )
     group.addoption("--plan", metavar="FILE", help="run a plan made by `xenflight plan --json`")
 
 
@@ -131,7 +138,7 @@ def _plan(config: pytest.Config) -> Plan | None:
     except ValueError as error:
         msg = f"--keep: {error}"
         raise UsageError(msg) from error
-    return build_plan(
+    plan = build_plan(
         flight,
         only=config.getoption("--only"),
         hosts=config.getoption("--host"),
@@ -142,3 +149,10 @@ def _plan(config: pytest.Config) -> Plan | None:
         retry=not config.getoption("--no-retry"),
         power_cycle=not config.getoption("--no-power-cycle"),
     )
+    from harness.schedule.past import expecting
+    from harness.schedule.shard import take_shard
+
+    branch, store = config.getoption("--branch"), config.getoption("--store")
+    plan = expecting(plan, branch=branch, store=store, runs=config.invocation_params.dir / RUNS)
+    shard = config.getoption("--shard")
+    return take_shard(plan, shard, token=secrets.token_hex(3)) if shard else plan

@@ -14,6 +14,7 @@ from harness.errors import LabError, XenflightError
 from harness.flight.plan import to_json
 from harness.job.lab import FlightKeeper
 from harness.job.prepared import JobFacts
+from harness.plugin.crashes import Crashes
 from harness.plugin.guests import LastWords, LeakChecks
 from harness.plugin.header import flight_header
 from harness.plugin.keeping import Keeping
@@ -42,7 +43,12 @@ class FlightSession:
 
     NAME = "xenflight-session"
 
-    def __init__(self, config: pytest.Config, state: FlightState, keeping: Keeping) -> None:
+    def __init__(
+        self, config: pytest.Config, state: FlightState, keeping: Keeping, crashes: Crashes
+    ) -> None:
+        self._crashes = crashes
+        self._running: dict[str, str] = {}
+        """By job the step that was begun last."""
         self._config = config
         self._state = state
         self._keeping = keeping
@@ -75,7 +81,7 @@ class FlightSession:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:  # noqa: ANN401
-        """With xdist: the first worker has collected; no step is given out before all have."""
+        """With xdist: the first worker has collected; no step is given out before it has."""
         del node
         if self._uncollected:
             pytest.exit("a suite could not be collected", returncode=EXIT_USAGE)
@@ -150,6 +156,7 @@ class FlightSession:
         if found and self._recorder and found[0] not in self._state.skips:
             with _or_end():
                 self._recorder.step_started(*found)
+            self._running[found[0]] = found[1]
             self._view.step_started(*found)
             if self._waiting:
                 self._waiting.begin(found[0])
@@ -197,7 +204,9 @@ class FlightSession:
         self._view.step_finished(job, step)
 
     def _worker_died(self, job: str, testid: str, said: str) -> None:
-        """It took the job's guest along: the steps still to come can't run anywhere."""
+        """It took the job's guest along: of this attempt no more steps can run."""
+        # In another attempt of the job it is not the one that xdist gave out last.
+        testid = self._running.get(job, testid)
         reason = said.strip().splitlines()[0] if said.strip() else "the worker died"
         crash = StepResult(testid=testid, status=Status.BROKEN, reason=reason)
         self._step_ended(job, crash)
@@ -205,7 +214,8 @@ class FlightSession:
         for later in steps[steps.index(testid) + 1 :]:
             blocked = StepResult(testid=later, status=Status.BLOCKED, reason=why_blocked(crash))
             self._step_ended(job, blocked)
-        self._job_ended(job, JobFacts())
+        (host, *_) = self._crashes.hosts(job) or ("",)
+        self._job_ended(job, JobFacts(host=host, again=self._crashes.tell(job)))
 
     def _job_ended(self, job: str, facts: JobFacts) -> None:
         assert self._recorder

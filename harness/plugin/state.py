@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,9 +45,14 @@ class FlightState:
                 self._skips |= Prepared.read(self.files.path).skips
         return self._skips
 
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """Of all jobs."""
+        return frozenset(job.name for job in self.plan.jobs)
+
     def step_of(self, nodeid: str) -> tuple[str, str] | None:
         """Job and testid of a node; None when it is no step of this flight."""
-        return split_nodeid(nodeid, (job.name for job in self.plan.jobs))
+        return split_nodeid(nodeid, self.names)
 
 
 STATE: pytest.StashKey[FlightState] = pytest.StashKey()

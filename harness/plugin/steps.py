@@ -26,6 +26,7 @@ from harness.plugin.retry import Retries
 from harness.plugin.state import FlightState, at_item, is_worker
 from harness.report.allure.words import Key, tag_step
 from harness.results.rules import HARMLESS
+from harness.schedule.order import jobs_in_order
 from harness.secret import mask
 from harness.status import Status
 from harness.steps import LEAK_CHECK, StepRecord
@@ -88,7 +89,8 @@ class FlightSteps:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> Generator[None, object, object]:
-        """Job by job, each in its suite's order, whatever others made of it; -k knows testids."""
+        """Job by job in the order of the schedule, each in its suite's own, whatever others made of
+        it; -k counts, and knows testids."""
         written = {item: index for index, item in enumerate(items)}
         for item in items:
             if found := self._state.step_of(item.nodeid):
@@ -97,7 +99,7 @@ class FlightSteps:
         unused = [item for item in items if _is_unused(item)]
         if unused:
             config.hook.pytest_deselected(items=unused)
-        jobs = {job.name: index for index, job in enumerate(self._state.plan.jobs)}
+        jobs = {job: index for index, job in enumerate(jobs_in_order(self._state.plan))}
 
         def place(item: pytest.Item) -> tuple[int, int]:
             found = self._state.step_of(item.nodeid)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from harness.flight.plan import to_json
+from harness.plugin.crashes import Crashes
+from harness.plugin.scheduler import JobScheduling
+from harness.plugin.signs import flight_board
 from harness.plugin.state import FlightState
+from harness.schedule.board import Board
 
 
 class FlightWorkers:
@@ -16,8 +20,9 @@ class FlightWorkers:
 
     NAME = "xenflight-workers"
 
-    def __init__(self, state: FlightState) -> None:
+    def __init__(self, state: FlightState, crashes: Crashes) -> None:
         self._state = state
+        self._crashes = crashes
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:  # noqa: ANN401 (xdist has no public type)
@@ -28,35 +33,8 @@ class FlightWorkers:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> object:  # noqa: ANN401
         """Whatever ``--dist`` says."""
-        return JobScheduling(self._state, config, log)
+        del log
+        return JobScheduling(config, self._state, self._board, self._crashes)
 
-
-class JobScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
-    """xdist's ``loadscope``, where the scope is the job: its steps stay together, in order.
-
-    Not ``loadgroup``: that one rewrites node ids, which JUnit and history would then see.
-    """
-
-    def __init__(self, state: FlightState, config: pytest.Config, log: object) -> None:
-        super().__init__(config, log)
-        self._state = state
-
-    def _split_scope(self, nodeid: str) -> str:
-        found = self._state.step_of(nodeid)
-        return found[0] if found else nodeid
-
-    def remove_node(self, node: Any) -> str | None:  # noqa: ANN401
-        """A worker is gone; the step that it ran then, if any.
-
-        It took its guest along, so nobody can go on with that job. (xdist would give all of
-        it to the next worker, the step that ended this one first.)
-        """
-        units = self.assigned_work[node]
-        for scope, unit in list(units.items()):
-            running: str | None = next((nodeid for nodeid, done in unit.items() if not done), None)
-            if running is not None:
-                del units[scope]
-                super().remove_node(node)
-                return running
-        super().remove_node(node)
-        return None
+    def _board(self, jobs: Sequence[str]) -> Board:
+        return flight_board(self._state.plan, self._state.files.path, jobs)

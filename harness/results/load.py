@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from harness.errors import Place, UsageError
-from harness.results.events import EVENT, Event, FlightStarted
+from harness.results.events import EVENT, Event, FlightHeader, FlightStarted
 from harness.results.layout import FlightDirectory
 from harness.results.log import FlightLog
 from harness.results.model import SCHEMA_VERSION, FlightResult
@@ -43,21 +43,34 @@ def recover_results(directory: Path) -> FlightResult:
     return add_up(file, read_text(file)).result()
 
 
+def read_events(file: Path) -> list[Event]:
+    """All events in *file*, the first of them the flight's begin; a last line that was cut off is
+    left out. Raises `UsageError` for any other damage."""
+    lines = read_text(file).split("\n")[:-1]
+    events = [_event(file, number, line) for number, line in enumerate(lines, start=1)]
+    _require_begin(file, events, 1)
+    return events
+
+
 def add_up(file: Path, text: str, *, first: int = 1) -> FlightLog:
     """The events in *text*, which stands in *file* from line *first* on, added up."""
     lines = text.split("\n")
     # Every whole line ends with a newline, so what follows the last one was cut off.
     events = [_event(file, number, line) for number, line in enumerate(lines[:-1], start=first)]
-    if not events or not isinstance(events[0], FlightStarted):
-        msg = "this is not the record of a flight: it does not begin with flight-started"
-        raise UsageError(msg, place=Place(file=str(file), line=first))
-    log = FlightLog(events[0].header)
+    log = FlightLog(_require_begin(file, events, first))
     for number, event in enumerate(events, start=first):
         try:
             log.add(event)
         except ValueError as error:
             raise UsageError(str(error), place=Place(file=str(file), line=number)) from error
     return log
+
+
+def _require_begin(file: Path, events: list[Event], line: int) -> FlightHeader:
+    if not events or not isinstance(events[0], FlightStarted):
+        msg = "this is not the record of a flight: it does not begin with flight-started"
+        raise UsageError(msg, place=Place(file=str(file), line=line))
+    return events[0].header
 
 
 def read_text(file: Path) -> str:

@@ -210,8 +210,8 @@ def read_slots(host: SimHost, request: Request) -> Answer:
 
 def revoke_leases(host: SimHost, request: Request) -> Answer:
     """The script of `harness.host.revoke.revoke_leases`; no command of theirs still runs."""
-    directory, _, *runs = request.words
-    host.slots.revoke(directory, runs)
+    directory, _, job, *runs = request.words
+    host.slots.revoke(directory, runs, job)
     return Answer()
 
 

@@ -62,10 +62,11 @@ class Slots:
         record.want = want
         return True
 
-    def revoke(self, directory: str, runs: Collection[str]) -> None:
-        """The flights *runs* are dead: no command begins in their slots any more."""
+    def revoke(self, directory: str, runs: Collection[str], job: str = "") -> None:
+        """The flights *runs* are dead, or who ran *job*: no command begins in their slots."""
         for key in [key for key in self.records if key[0] == directory]:
-            if json.loads(self.records[key].claim).get("flight") in runs:
+            claim = json.loads(self.records[key].claim)
+            if claim.get("flight") in runs and job in ("", claim.get("job")):
                 del self.records[key]
 
     def _live(self, directory: str) -> dict[int, Record]:

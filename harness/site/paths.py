@@ -15,6 +15,7 @@ from harness.results.layout import safe_name
 
 INDEX = "index.html"
 STATIC = "static"
+TIMES = "times.html"
 _MOST = 120
 """Characters: file systems take 255 bytes, and something may be added."""
 _OTHER = re.compile(r"[^A-Za-z0-9_.@-]+")
@@ -54,6 +55,11 @@ def host(name: str) -> str:
 def flight(name: str) -> str:
     """A flight."""
     return f"flight/{part(name)}/{INDEX}"
+
+
+def times(name: str) -> str:
+    """Where the time of a flight went."""
+    return f"flight/{part(name)}/{TIMES}"
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from harness.site.pages.host import host_page
 from harness.site.pages.index import branch_page, index_page
 from harness.site.pages.job import job_page
 from harness.site.pages.kit import Kit, Output
+from harness.site.pages.times import times_page
 from harness.site.render import STATIC
 
 Cache = Callable[[object, Callable[[], Iterator[Output]]], Iterable[Output]]
@@ -96,6 +97,7 @@ class Site:
     def _of_flight(self, head: Head) -> Iterator[Output]:
         result = self.kit.archive.result(head.flight)
         yield flight_page(self.kit, head, result)
+        yield times_page(self.kit, head, result)
         for job in result.jobs:
             yield job_page(self.kit, head, result, job)
             for attempt in range(len(job.attempts) + 1):
@@ -132,6 +134,8 @@ class Site:
         match rest:
             case [paths.INDEX]:
                 return flight_page(self.kit, head, result)
+            case [paths.TIMES]:
+                return times_page(self.kit, head, result)
             case ["job", name, *more]:
                 job = next((one for one in result.jobs if paths.part(one.name) == name), None)
                 return self._find_of_job(head, result, job, path, more) if job else None

@@ -401,6 +401,21 @@ def test_the_dead_are_waited_for_and_begin_nothing_more(here: Place) -> None:
     other.release()
 
 
+def test_of_a_flight_that_lives_one_job_can_be_ended(here: Place) -> None:
+    """Whoever ran it died, and somebody else is about to."""
+    dead, alive = here.take("boot-1", slots=2), here.take("boot-10", slots=2)
+    directory = here.terms.directory
+    for other in ("boot", "oot-1"):
+        revoke_leases(here.runner, ["smoke-1"], job=other, directory=directory)
+    FencedRunner(here.runner, dead).run(Command.of("true"))
+    revoke_leases(here.runner, ["smoke-1"], job="boot-1", directory=directory)
+    with pytest.raises(LabError, match="too late"):
+        FencedRunner(here.runner, unaware(dead)).run(Command.of("true"))
+    FencedRunner(here.runner, alive).run(Command.of("true"))
+    for lease in (dead, alive):
+        lease.release()
+
+
 def test_where_no_slot_was_ever_taken_there_is_nothing_to_end(here: Place) -> None:
     revoke_leases(here.runner, ["smoke-1"], directory=str(here.path / "none"))
 

@@ -18,6 +18,7 @@ MODULES = {
     "mypy": None,  # programs
     "ruff": None,
     "types-defusedxml": None,  # read by mypy only
+    "types-jsonschema": None,
     "types-paramiko": None,
     "types-pexpect": None,
     "types-pyyaml": None,

@@ -28,6 +28,7 @@ from harness.flight.axes import (
     Virt,
 )
 from harness.flight.build import MANY_JOBS, build_plan, keep_time, refuse_many
+from harness.flight.expected import Expectation, Last
 from harness.flight.hostcare import CanarySpec, IpmiSpec, PowerCommands, PowerSpec
 from harness.flight.inventory import Inventory
 from harness.flight.model import (
@@ -259,6 +260,12 @@ COMMON = {
 HOSTS = st.builds(HostSpec, testbox=TESTBOXES, ssh=st.none(), **COMMON) | st.builds(
     HostSpec, testbox=st.none(), ssh=SSHS, **COMMON
 )
+EXPECTED = st.builds(
+    lambda two, last, host: Expectation(usual=min(two), long=max(two), last=last, host=host),
+    st.tuples(st.floats(0, 1e6), st.floats(0, 1e6)),
+    st.sampled_from(Last),
+    st.none() | TEXTS,
+)
 PLANS = st.builds(
     Plan,
     schema_version=st.just(SCHEMA_VERSION),
@@ -269,6 +276,7 @@ PLANS = st.builds(
     keep_for=st.none() | DURATIONS,
     dump_core=st.booleans(),
     power_cycle=st.booleans(),
+    expected=st.dictionaries(TEXTS, EXPECTED, max_size=3),
 )
 
 
