@@ -92,7 +92,7 @@ def plan(
     """
     from harness.cli.outlookview import outlook_lines
     from harness.cli.output import output
-    from harness.cli.planning import host_lines, print_plan, workers_for
+    from harness.cli.planning import host_lines, keeping_words, print_plan, workers_for
     from harness.flight.build import build_plan
     from harness.flight.plan import to_json
     from harness.schedule.outlook import outlook
@@ -100,6 +100,8 @@ def plan(
     from harness.schedule.shard import take_shard
 
     found = build_plan(flight, only=only or (), hosts=host or (), huge=yes)
+    if branch or store:
+        keeping_words(branch, None, store)
     found = expecting(found, branch=branch, store=store)
     if shard:
         found = take_shard(found, shard, token=secrets.token_hex(3))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from harness.errors import LabError
 from harness.flight.model import JobSpec
 from harness.flight.plan import Plan
 from harness.host.revoke import revoke_leases
@@ -25,14 +26,20 @@ def clear_crashed(
     connect: Callable[[str], XenHost],
     directory: Path,
     step: StepRecord,
-) -> None:
+) -> dict[str, LabError]:
     """Remove what the job of *spec* left on *hosts*; what that was is a fact of *step*.
 
-    Its lease is ended first, so that nothing of it comes to be behind our back. `LabError` when
-    that can't be done: then the job can't begin, for there may be a guest of its name.
+    Its lease is ended first, so that nothing of it comes to be behind our back. Returned is where
+    that could not be done, and why: there the job can't begin, for there may be a guest of its
+    name.
     """
+    stuck: dict[str, LabError] = {}
     for name in hosts:
-        host = connect(name)
-        with Placements(directory).clearing(spec.name):
-            revoke_leases(host.runner, [plan.flight_id], job=spec.name)
-            step.facts["reaped"] = f"{name}: {clear_own(host, spec, plan.flight_id)}"
+        try:
+            host = connect(name)
+            with Placements(directory).clearing(spec.name):
+                revoke_leases(host.runner, [plan.flight_id], job=spec.name)
+                step.facts["reaped"] = f"{name}: {clear_own(host, spec, plan.flight_id)}"
+        except LabError as error:
+            stuck[name] = error
+    return stuck

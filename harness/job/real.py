@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -95,14 +95,7 @@ class RealGuests:
         spec = self._spec(job)
         placed = None if job in self._used else Placements(self._files.path).find(job)
         if placed and placed.crashed:
-            clear_crashed(
-                spec,
-                self._plan,
-                placed.crashed,
-                lambda name: self._connected(name, prepared),
-                self._files.path,
-                step,
-            )
+            self._clear(spec, placed.crashed, images, prepared, cares, step)
         places = cares.well(job, self._places(job, images), step)
         since = SYSTEM_CLOCK.time_of_day()
         now = self._soon_fit(job, images, prepared, cares)
@@ -164,6 +157,27 @@ class RealGuests:
         """One that is tried again is tried elsewhere, if there is an elsewhere."""
         used = self._used.setdefault(job, [])
         return [name for name in images if name not in used] or list(images)
+
+    def _clear(
+        self,
+        spec: JobSpec,
+        crashed: Collection[str],
+        images: dict[str, PreparedImage],
+        prepared: Prepared,
+        cares: HostCares,
+        step: StepRecord,
+    ) -> None:
+        """Remove what the job of *spec* left where its worker died; where that can't be done it
+        does not run. `LabError` if there is nowhere else."""
+        directory = self._files.path
+        stuck = clear_crashed(
+            spec, self._plan, crashed, lambda name: self._connected(name, prepared), directory, step
+        )
+        for name, error in stuck.items():
+            cares.suspect(spec.name, name, str(error))
+            self._used.setdefault(spec.name, []).append(name)
+        if stuck and set(images) <= set(stuck):
+            raise next(iter(stuck.values()))
 
     def _tell_place(self, job: str, host: str) -> None:
         """So that it is known where *job* left something if this process dies."""
