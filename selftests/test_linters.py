@@ -19,7 +19,7 @@ SHELL = {
     "harness/reliability/decoys.sh": "sh",
 }
 
-URL = re.compile(r"https?://(?P<host>[A-Za-z0-9._-]+)")
+URL = re.compile(r"https?://(?P<host>[A-Za-z0-9][A-Za-z0-9._-]*)")
 ALLOWED_HOST = re.compile(
     r"(?:.*\.)?(?:example(?:\.(?:com|net|org))?|invalid|test|localhost)"
     r"|[\w-]+|127(?:\.\d+){3}|10(?:\.\d+){3}|192\.0\.2\.\d+"

@@ -78,10 +78,14 @@ def test_detached_process_runs_on_alone(tmp_path: Path) -> None:
         wait_for(
             lambda: said(log, "two words more\n"), what="it", deadline=Deadline.after(5 * SECOND)
         )
+        wait_for(
+            lambda: said(Path(f"/proc/{pid}/cmdline"), "sleep\x0065\x00"),
+            what="the shell to become sleep",
+            deadline=Deadline.after(5 * SECOND),
+        )
         assert os.getsid(pid) != os.getsid(0)
         stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         assert int(stat[1]) != os.getpid(), "it is still our child"
-        assert Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"sleep\0")
     finally:
         os.kill(pid, signal.SIGKILL)
     wait_for(lambda: gone(pid), what="its end", deadline=Deadline.after(5 * SECOND))
