@@ -9,6 +9,7 @@ from harness.dists.kernels import DOM0_KERNEL
 from harness.dists.table import TABLE
 from harness.errors import LabError
 from harness.flight.axes import Boot, Builder, Devices, Virt
+from harness.flight.kernels import kernel_of
 from harness.flight.model import JobSpec
 from harness.guest.menu import menu_with_args
 from harness.guest.seed import SeedFile
@@ -22,6 +23,10 @@ XEN_CONSOLE, SERIAL_CONSOLE = "hvc0", "ttyS0"
 NO_XEN = f"nopv xen_emul_unplug=never console={SERIAL_CONSOLE}"
 """For a kernel that shall take no notice of Xen: Documentation/admin-guide/kernel-parameters.txt.
 The last console is the one that init writes to."""
+NO_EMULATED_DISK = "modprobe.blacklist=ahci"
+"""For an HVM guest on Xen's own disk. As soon as its kernel has found Xen it has the emulated ones
+unplugged, and QEMU does that to IDE disks, not to AHCI ones (hw/i386/xen/xen_platform.c): a kernel
+with that driver would see its disk twice, and mount either."""
 _CONSOLE = re.compile(r"\bconsole=(\w+)")
 _FIRMWARE = {
     Boot.DIRECT: Firmware.SEABIOS,
@@ -57,7 +62,7 @@ def kernel_arguments(spec: JobSpec, image: PreparedImage, own: str) -> str:
     """The kernel line of a direct boot: the guest's *own* arguments (its root), its console, and
     the job's last, so that they win.
     """
-    return f"{own} console={guest_console(spec, image)} {spec.kernel_args}".strip()
+    return f"{own} console={guest_console(spec, image)} {_extra(spec)}".strip()
 
 
 def menu_files(spec: JobSpec, image: PreparedImage) -> tuple[SeedFile, ...]:
@@ -65,8 +70,7 @@ def menu_files(spec: JobSpec, image: PreparedImage) -> tuple[SeedFile, ...]:
 
     `LabError` when there is no menu that we know.
     """
-    no_xen = NO_XEN if spec.devices is Devices.EMULATED else ""
-    arguments = f"{no_xen} {spec.kernel_args}".strip()
+    arguments = _extra(spec)
     if spec.boot is Boot.DIRECT or not arguments:
         return ()
     if not image.menu:
@@ -76,6 +80,17 @@ def menu_files(spec: JobSpec, image: PreparedImage) -> tuple[SeedFile, ...]:
         raise LabError(msg)
     text = menu_with_args(image.menu, arguments)
     return (SeedFile(path=image.menu_path, content=text.encode()),)
+
+
+def _extra(spec: JobSpec) -> str:
+    """What its devices ask of the kernel's line, and the job's own arguments."""
+    words = [spec.kernel_args]
+    kernel = None if spec.builder.on_host or spec.image else kernel_of(spec)
+    if spec.devices is Devices.EMULATED:
+        words.insert(0, NO_XEN)
+    elif spec.virt is Virt.HVM and kernel is not None and kernel.emulated:
+        words.insert(0, NO_EMULATED_DISK)
+    return " ".join(filter(None, words))
 
 
 def domain_config(

@@ -158,6 +158,18 @@ def test_a_guest_that_shall_not_know_of_xen(smoke: JobSpec) -> None:
     assert "xen_platform_pci" not in config(plain).to_xl()
 
 
+def test_an_emulated_disk_that_nobody_unplugs_is_left_alone(smoke: JobSpec) -> None:
+    menu = "menuentry 'x' {\n  linux /boot/vmlinuz root=LABEL=x console=hvc0\n}\n"
+    image = IMAGE.model_copy(update={"menu": menu, "menu_path": "/boot/grub/grub.cfg"})
+    hvm = replace(smoke, virt=Virt.HVM, boot=Boot.BIOS)
+    assert menu_files(hvm, image) == (), "the cloud kernel has no driver for it"
+    (file,) = menu_files(replace(hvm, kernel="generic", kernel_args="quiet"), image)
+    assert b"console=hvc0 modprobe.blacklist=ahci quiet\n" in file.content
+    direct = replace(hvm, boot=Boot.DIRECT, kernel="generic")
+    assert kernel_arguments(direct, image, "root=x").endswith("modprobe.blacklist=ahci")
+    assert "ahci" not in kernel_arguments(replace(smoke, kernel="generic"), image, "root=x")
+
+
 def test_a_builder_on_the_host_chooses_its_own_kernel(smoke: JobSpec) -> None:
     made = config(replace(smoke, kernel=DOM0_KERNEL, builder=Builder.XEN_CREATE_IMAGE))
     assert made.kernel == "/boot/k"
