@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,9 +12,9 @@ from harness.cli.app import app
 from harness.cli.options import HostOption
 
 if TYPE_CHECKING:
-    from harness.bench.machine import Machine
     from harness.bench.model import Finding
     from harness.bench.trend import Trends
+    from harness.progress import Progress
 
 bench = typer.Typer(
     name="bench",
@@ -67,18 +67,16 @@ def measure(
     if context.invoked_subcommand is not None:
         return
     from harness.bench.judge import measure_judge
-    from harness.bench.machine import this_machine
     from harness.bench.report import measure_report
     from harness.bench.run import measure_all
     from harness.bench.schedule import measure_schedule
     from harness.bench.store import measure_store
 
-    machine = this_machine()
-    found = [*measure_judge(working), *measure_report(working), *measure_store(working)]
-    found += measure_schedule(working)
-    found += measure_all(host, working)
-    show(found, as_json=json_)
-    _keep(found, machine, record, no_record=no_record)
+    def all_of_it(progress: Progress) -> list[Finding]:
+        found = [*measure_judge(progress), *measure_report(progress), *measure_store(progress)]
+        return [*found, *measure_schedule(progress), *measure_all(host, progress)]
+
+    _measured(all_of_it, record, as_json=json_, no_record=no_record)
 
 
 @bench.command()
@@ -92,12 +90,8 @@ def judge(
     [cyan]xenflight bench judge --json[/cyan]
     """
     from harness.bench.judge import measure_judge
-    from harness.bench.machine import this_machine
 
-    machine = this_machine()
-    found = measure_judge(working)
-    show(found, as_json=json_)
-    _keep(found, machine, record, no_record=no_record)
+    _measured(measure_judge, record, as_json=json_, no_record=no_record)
 
 
 @bench.command()
@@ -110,13 +104,9 @@ def store(
 
     [cyan]xenflight bench store --json[/cyan]
     """
-    from harness.bench.machine import this_machine
     from harness.bench.store import measure_store
 
-    machine = this_machine()
-    found = measure_store(working)
-    show(found, as_json=json_)
-    _keep(found, machine, record, no_record=no_record)
+    _measured(measure_store, record, as_json=json_, no_record=no_record)
 
 
 @bench.command()
@@ -129,13 +119,9 @@ def report(
 
     [cyan]xenflight bench report --json[/cyan]
     """
-    from harness.bench.machine import this_machine
     from harness.bench.report import measure_report
 
-    machine = this_machine()
-    found = measure_report(working)
-    show(found, as_json=json_)
-    _keep(found, machine, record, no_record=no_record)
+    _measured(measure_report, record, as_json=json_, no_record=no_record)
 
 
 @bench.command()
@@ -193,17 +179,26 @@ def _show_trends(found: Trends) -> None:
     output().print(table)
 
 
-def _keep(
-    found: Sequence[Finding], machine: Machine, record: Path | None, *, no_record: bool
+def _measured(
+    measure: Callable[[Progress], list[Finding]],
+    record: Path | None,
+    *,
+    as_json: bool,
+    no_record: bool,
 ) -> None:
-    """Add them to what is known, unless nobody wants that."""
-    if no_record:
-        return
+    """Measure, show what was found, and add it to what is known, unless nobody wants that."""
     import harness
+    from harness.bench.machine import this_machine
     from harness.bench.record import keep, usual_file
     from harness.remote.local import LocalRunner
     from harness.results.provenance import describe_revision
 
+    # As it is before it has something to do.
+    machine = this_machine()
+    found = measure(working)
+    show(found, as_json=as_json)
+    if no_record:
+        return
     revision = describe_revision(LocalRunner(), Path(harness.__file__).parents[1])
     keep(found, machine, record or usual_file(), revision or "")
 
@@ -218,13 +213,9 @@ def schedule(
 
     [cyan]xenflight bench schedule --json[/cyan]
     """
-    from harness.bench.machine import this_machine
     from harness.bench.schedule import measure_schedule
 
-    machine = this_machine()
-    found = measure_schedule(working)
-    show(found, as_json=json_)
-    _keep(found, machine, record, no_record=no_record)
+    _measured(measure_schedule, record, as_json=json_, no_record=no_record)
 
 
 def working(text: str, fraction: float | None = None) -> None:

@@ -19,39 +19,18 @@ class Expected:
     guest_type: str
     kernel_says: str
     """How that begins."""
-    disk: str
-    """The driver of the root disk."""
-    net: str
-    console: str
-    xen_clock: bool
+    disk: str = "vbd"
+    """The driver of the root disk. This and what follows: as where the kernel knows of Xen."""
+    net: str = "vif"
+    console: str = "hvc0"
+    xen_clock: bool = True
     """Whether Xen's clock is among those to choose from."""
 
 
 EXPECTED: Mapping[Mode, Expected] = {
-    Mode.PV: Expected(
-        guest_type="PV",
-        kernel_says="Xen",
-        disk="vbd",
-        net="vif",
-        console="hvc0",
-        xen_clock=True,
-    ),
-    Mode.PVH: Expected(
-        guest_type="PVH",
-        kernel_says="Xen PVH",
-        disk="vbd",
-        net="vif",
-        console="hvc0",
-        xen_clock=True,
-    ),
-    Mode.HVM: Expected(
-        guest_type="HVM",
-        kernel_says="Xen HVM",
-        disk="vbd",
-        net="vif",
-        console="hvc0",
-        xen_clock=True,
-    ),
+    Mode.PV: Expected(guest_type="PV", kernel_says="Xen"),
+    Mode.PVH: Expected(guest_type="PVH", kernel_says="Xen PVH"),
+    Mode.HVM: Expected(guest_type="HVM", kernel_says="Xen HVM"),
     Mode.EMULATED: Expected(
         guest_type="",
         kernel_says="bare hardware",

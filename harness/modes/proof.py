@@ -1,4 +1,4 @@
-"""The steps of the suite ``modes``: the guest is asked once, and each step judges a part."""
+"""The steps of the suite ``modes``: each asks the guest, and judges a part of what it says."""
 
 from __future__ import annotations
 
