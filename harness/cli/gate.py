@@ -7,21 +7,13 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import complete
 from harness.cli.app import app
-from harness.cli.options import StoreOption
+from harness.cli.options import NewestArgument, StoreOption
 
 
 @app.command()
 def gate(
-    flight: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="FLIGHT",
-            help="A flight's id or directory; the newest directory if none is named.",
-            autocompletion=complete.stored_flights,
-        ),
-    ] = None,
+    flight: NewestArgument = None,
     policy: Annotated[
         str | None,
         typer.Option(

@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import complete
 from harness.cli.app import app
-from harness.cli.options import StoreOption
+from harness.cli.options import NewestArgument, StoreOption
 
 
 class Format(StrEnum):
@@ -22,14 +21,7 @@ class Format(StrEnum):
 
 @app.command()
 def mail(
-    flight: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="FLIGHT",
-            help="A flight's id or directory; the newest directory if none is named.",
-            autocompletion=complete.stored_flights,
-        ),
-    ] = None,
+    flight: NewestArgument = None,
     send: Annotated[
         bool, typer.Option("--send", help="Send it, by the server that the settings name.")
     ] = False,

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
 from harness.cli.app import app
-
-LATEST = "reports/runs/latest"
+from harness.cli.options import NewestArgument
 
 
 @app.command()
 def modes(
-    flight: Annotated[
-        str,
-        typer.Argument(metavar="[FLIGHT]", help="A flight's id or directory; the latest if none."),
-    ] = LATEST,
+    flight: NewestArgument = None,
 ) -> None:
     """Show what the guests of flight 'modes' saw of their machines, as tables in Markdown.
 

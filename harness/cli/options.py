@@ -16,6 +16,14 @@ FlightArgument = Annotated[
         autocompletion=complete.flights,
     ),
 ]
+NewestArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="FLIGHT",
+        help="A flight's id or directory; the newest directory if none is named.",
+        autocompletion=complete.stored_flights,
+    ),
+]
 OnlyOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -51,6 +59,27 @@ BranchOption = Annotated[
         help="Only flights of this branch.",
         autocompletion=complete.branches,
     ),
+]
+OwnBranchOption = Annotated[
+    str | None,
+    typer.Option(
+        "--branch",
+        metavar="NAME",
+        help="The series of flights it is compared with; the flight's name if not given.",
+        autocompletion=complete.branches,
+    ),
+]
+BlessingOption = Annotated[
+    str | None,
+    typer.Option(
+        "--blessing",
+        metavar="WORD",
+        help="How far it is trusted: real, by which others are judged; adhoc if not given.",
+    ),
+]
+RetryOption = Annotated[
+    bool,
+    typer.Option("--retry/--no-retry", help="Try jobs once more that were broken by the lab."),
 ]
 LimitOption = Annotated[
     int, typer.Option("-n", "--limit", min=1, max=10_000, help="So many at most, the newest.")

@@ -8,13 +8,15 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import complete
 from harness.cli.app import app
 from harness.cli.options import (
+    BlessingOption,
     FlightArgument,
     HostsOption,
     JobsOption,
     OnlyOption,
+    OwnBranchOption,
+    RetryOption,
     ShardOption,
     StoreOption,
     YesOption,
@@ -58,9 +60,7 @@ def run(
             help="Of a guest that fails keep the memory, too. It holds the guest's secrets.",
         ),
     ] = False,
-    retry: Annotated[
-        bool, typer.Option(help="Try jobs once more that were broken by the lab.")
-    ] = True,
+    retry: RetryOption = True,
     no_power_cycle: Annotated[
         bool,
         typer.Option(
@@ -74,21 +74,8 @@ def run(
             min=1, metavar="N", help="How often steps of many rounds do their thing; 10 by default."
         ),
     ] = None,
-    branch: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The series of flights it is compared with; the flight's name if not given.",
-            autocompletion=complete.branches,
-        ),
-    ] = None,
-    blessing: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WORD",
-            help="How far it is trusted: real, by which others are judged; adhoc if not given.",
-        ),
-    ] = None,
+    branch: OwnBranchOption = None,
+    blessing: BlessingOption = None,
     store: StoreOption = None,
     yes: YesOption = False,
 ) -> None:

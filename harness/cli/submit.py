@@ -6,9 +6,17 @@ from typing import Annotated
 
 import typer
 
-from harness.cli import complete
 from harness.cli.app import app
-from harness.cli.options import FlightArgument, HostsOption, OnlyOption, StoreOption, YesOption
+from harness.cli.options import (
+    BlessingOption,
+    FlightArgument,
+    HostsOption,
+    OnlyOption,
+    OwnBranchOption,
+    RetryOption,
+    StoreOption,
+    YesOption,
+)
 
 
 @app.command()
@@ -19,21 +27,8 @@ def submit(
     priority: Annotated[
         int, typer.Option(metavar="N", help="Higher ones first, from -1000 to 1000.")
     ] = 0,
-    branch: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="The series of flights it is compared with; the flight's name if not given.",
-            autocompletion=complete.branches,
-        ),
-    ] = None,
-    blessing: Annotated[
-        str | None,
-        typer.Option(
-            metavar="WORD",
-            help="How far it is trusted: real, by which others are judged; adhoc if not given.",
-        ),
-    ] = None,
+    branch: OwnBranchOption = None,
+    blessing: BlessingOption = None,
     patience: Annotated[
         str,
         typer.Option(
@@ -43,9 +38,7 @@ def submit(
     longest: Annotated[
         str, typer.Option(metavar="TIME", help="Or when it waited for so long in all.")
     ] = "24h",
-    retry: Annotated[
-        bool, typer.Option(help="Try jobs once more that were broken by the lab.")
-    ] = True,
+    retry: RetryOption = True,
     wait: Annotated[
         bool,
         typer.Option("--wait", help="Stay until it is over, fetch it, and end with its exit code."),
