@@ -23,8 +23,8 @@ def modes(
     """
     from harness.errors import UsageError
     from harness.gate.subject import find_flight
-    from harness.modes.table import modes_table
     from harness.report.modes import modes_text
+    from harness.report.modetable import modes_table
     from harness.results.load import load_results
 
     results = load_results(find_flight(flight))

@@ -76,7 +76,7 @@ def _looks(flight: str | None) -> list[Look]:
     from harness.gate.subject import RUNS, find_flight
     from harness.judge.runs import flight_directories
     from harness.report.running import look_at
-    from harness.site.directories import read_result
+    from harness.results.heard import read_result
 
     if flight is None:
         return look_at(flight_directories(RUNS))

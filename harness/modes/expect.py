@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from harness.modes.mode import Mode
+from harness.flight.mode import Mode
 from harness.modes.seen import Seen
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from harness.errors import GuestFailure
+from harness.flight.mode import Mode, mode_of
 from harness.job.guest import GuestUnderTest
 from harness.modes.expect import clock_differs, disk_differs, kernel_differs, net_differs
-from harness.modes.mode import Mode, mode_of
 from harness.modes.seen import Seen, look_command, parse_seen
 from harness.remote.command import Command
 from harness.units import human_seconds

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from harness.modes.table import PHASES, ModesTable
 from harness.report.evidence import visible
+from harness.report.modetable import PHASES, ModesTable
 
 
 def modes_text(table: ModesTable) -> str:

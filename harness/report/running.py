@@ -10,9 +10,9 @@ from typing import Any
 
 from harness.errors import UsageError
 from harness.report.status import status_lines
+from harness.results.heard import SILENCE, heard_of, read_result
 from harness.results.model import FlightResult
-from harness.site.directories import SILENCE, heard_of, read_result
-from harness.site.live import progress_of
+from harness.results.progress import progress_of
 
 
 @dataclass(frozen=True, kw_only=True)

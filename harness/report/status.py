@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from harness.report.evidence import one_line
 from harness.results.model import FlightResult, JobResult
+from harness.results.progress import Progress, is_over, progress_of
 from harness.results.rules import HARMLESS
-from harness.site.live import Progress, progress_of
 from harness.status import WORST_FIRST, Status
 from harness.units import human_seconds
 
@@ -39,7 +39,7 @@ def status_lines(
 
 def _head(result: FlightResult, progress: Progress, now: datetime, heard: datetime | None) -> str:
     since = human_seconds(max(0.0, (now - result.started).total_seconds()))
-    over = [job for job in result.jobs if _over(job)]
+    over = [job for job in result.jobs if is_over(job)]
     words = [
         f"{result.flight_id}: running for {since}",
         f"{progress.done} of {progress.steps} steps",
@@ -67,10 +67,6 @@ def _bad(result: FlightResult) -> Iterator[str]:
                 yield f"  {job.name}: {step.testid} {step.status}: {reason}"
                 break
     yield from (f"  the lab: {one_line(problem)}" for problem in result.problems)
-
-
-def _over(job: JobResult) -> bool:
-    return all(step.status is not Status.ABORTED for step in job.steps)
 
 
 def _counts(jobs: Sequence[JobResult]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -14,16 +14,12 @@ from harness.errors import UsageError
 from harness.gate.verdict import VerdictFile
 from harness.judge.runs import flight_directories, gate_opened
 from harness.results.belonging import read_belonging
+from harness.results.heard import SILENCE, heard_of, read_result
 from harness.results.layout import FlightDirectory
-from harness.results.load import load_results, recover_results
 from harness.results.model import FlightResult
 from harness.results.runs import Run
 from harness.site.archive import Head
 from harness.site.records import head_of, runs_of
-
-SILENCE = timedelta(minutes=30)
-"""A flight that has not ended, and said nothing for so long, is taken for dead: building an image
-is the longest thing that a flight does without a word."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,18 +130,6 @@ class DirectoryArchive:
         return flight
 
 
-def read_result(path: Path) -> FlightResult:
-    """The results in a flight's directory; of one that has not ended, what its events say, which
-    is more: a step that runs is among them. `UsageError` when they cannot be read."""
-    result = load_results(path)
-    if result.ended is not None:
-        return result
-    try:
-        return recover_results(path)
-    except UsageError:
-        return result
-
-
 def read_verdict(path: Path) -> VerdictFile | None:
     """What the gate said, out of a flight's directory; None where nothing makes sense."""
     try:
@@ -164,12 +148,3 @@ def _stamps(path: Path) -> Iterator[int]:
             yield 0
         else:
             yield from (found.st_mtime_ns, found.st_size)
-
-
-def heard_of(path: Path) -> datetime | None:
-    """When the flight in a directory wrote down something last; None when that is not known."""
-    try:
-        seconds = FlightDirectory(path).events.stat().st_mtime
-    except OSError:
-        return None
-    return datetime.fromtimestamp(seconds, UTC)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from harness.errors import UsageError
 from harness.gate.verdict import VerdictFile
+from harness.results.heard import read_result
 from harness.results.load import load_results
 from harness.results.model import FlightResult
 from harness.results.runs import Run
 from harness.site.archive import Head
-from harness.site.directories import read_result, read_verdict
+from harness.site.directories import read_verdict
 from harness.status import Status
 from harness.store.history import OPEN
 from harness.store.pages import FlightHead, flight_heads, runs_of_job, runs_on_host, statuses_of

@@ -13,6 +13,7 @@ from test_job_guest import bench as bench
 from harness.errors import GuestFailure
 from harness.flight.axes import Devices, Virt
 from harness.flight.loader import load_flight
+from harness.flight.mode import Mode, mode_of
 from harness.job.guest import GuestUnderTest
 from harness.modes.expect import (
     EXPECTED,
@@ -21,7 +22,6 @@ from harness.modes.expect import (
     kernel_differs,
     net_differs,
 )
-from harness.modes.mode import Mode, mode_of
 from harness.modes.proof import prove_clock, prove_disk, prove_kernel, prove_net
 from harness.modes.seen import Seen, look_command, parse_seen
 

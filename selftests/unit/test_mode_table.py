@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from harness.cli import main
-from harness.modes.mode import Mode
-from harness.modes.table import Column, modes_table
+from harness.flight.mode import Mode
 from harness.report.modes import modes_text
+from harness.report.modetable import Column, modes_table
 from harness.results.model import JobResult, PhaseResult, StepResult
 from harness.site.pages.flight import _boot_picture
 from harness.status import Status

@@ -23,12 +23,13 @@ from site_samples import (
 
 from harness.cli import main
 from harness.errors import LabError, UsageError
+from harness.results.heard import SILENCE
 from harness.results.layout import FlightDirectory
 from harness.results.model import HostFacts
 from harness.results.recorder import to_json
 from harness.site import paths
 from harness.site.archive import Head
-from harness.site.directories import SILENCE, DirectoryArchive, Known
+from harness.site.directories import DirectoryArchive, Known
 from harness.site.site import Site
 from harness.site.write import MARKER, write_site
 from harness.status import Status

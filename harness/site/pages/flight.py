@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.errors import UsageError
-from harness.modes.table import PHASES, Column, ModesTable, modes_table
+from harness.report.modetable import PHASES, Column, ModesTable, modes_table
 from harness.report.summary import why_skipped
 from harness.results.model import AttemptResult, FlightResult, JobResult, StepResult
+from harness.results.progress import progress_of
 from harness.results.rules import HARMLESS
 from harness.site import paths
 from harness.site.archive import Head
@@ -20,7 +21,6 @@ from harness.site.charts.bars import Bar, axis, chart, side_by_side
 from harness.site.console.marks import mark_id
 from harness.site.failures import Group, groups_of
 from harness.site.files import files_of
-from harness.site.live import progress_of
 from harness.site.packages import package_changes
 from harness.site.pages.kit import Kit, Output
 from harness.site.since import Since, since

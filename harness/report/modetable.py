@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.modes.mode import Mode
+from harness.flight.mode import Mode
 from harness.results.model import JobResult
 
 BOOT_STEP = "guest-boot"

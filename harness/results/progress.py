@@ -37,13 +37,14 @@ def progress_of(result: FlightResult) -> Progress:
     return Progress(
         done=sum(step.status is not Status.ABORTED for step in steps),
         steps=len(steps),
-        jobs_done=sum(_over(job) for job in result.jobs),
+        jobs_done=sum(is_over(job) for job in result.jobs),
         jobs=len(result.jobs),
         doing=tuple(_doing(result)),
     )
 
 
-def _over(job: JobResult) -> bool:
+def is_over(job: JobResult) -> bool:
+    """Whether none of its steps is still to come."""
     return all(step.status is not Status.ABORTED for step in job.steps)
 
 
