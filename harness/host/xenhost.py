@@ -56,10 +56,12 @@ class XenHost:
     """How its guests are entered."""
 
     @classmethod
-    def connect(cls, spec: HostSpec, endpoint: SshEndpoint) -> Self:
-        """Log in; `HostLost` says why not."""
+    def connect(
+        cls, spec: HostSpec, endpoint: SshEndpoint, patience: timedelta = CONNECT_TIMEOUT
+    ) -> Self:
+        """Log in; `HostLost` says why not. It has *patience*, times its timeout factor."""
         # An emulated host needs longer for the same handshake.
-        deadline = Deadline.after(CONNECT_TIMEOUT * max(1.0, spec.timeout_factor))
+        deadline = Deadline.after(patience * max(1.0, spec.timeout_factor))
         runner = SshRunner.connect(endpoint, deadline)
         vg, pool = storage_of(spec)
         return cls(

@@ -8,10 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from harness.errors import LabError, XenflightError
+from harness.evidence.collect import PATIENCE
 from harness.flight.model import JobSpec
 from harness.flight.plan import Plan
 from harness.host.lease import SlotLease
-from harness.host.xenhost import XenHost
+from harness.host.xenhost import CONNECT_TIMEOUT, XenHost
 from harness.job.admission import admit_job
 from harness.job.cares import HostCares
 from harness.job.crashed import clear_crashed
@@ -111,12 +112,17 @@ class RealGuests:
         def again() -> XenHost:
             return self._connect(host.name, prepared)
 
+        def soon() -> XenHost:
+            # For evidence: the host was there a moment ago, and whether it is dead is for the
+            # controller to find out, which may know better than by knocking.
+            return self._connect(host.name, prepared, PATIENCE)
+
         try:
             return GuestUnderTest(
                 spec=spec,
                 plan=self._plan,
                 host=host,
-                again=again,
+                again=soon,
                 lease=lease,
                 ledger=ledger,
                 image=image,
@@ -271,5 +277,8 @@ class RealGuests:
             host = self._hosts[name] = self._connect(name, prepared)
         return host
 
-    def _connect(self, name: str, prepared: Prepared) -> XenHost:
-        return self._ways.connect(self._plan.host_named(name), prepared.endpoint(name))
+    def _connect(
+        self, name: str, prepared: Prepared, patience: timedelta = CONNECT_TIMEOUT
+    ) -> XenHost:
+        spec, endpoint = self._plan.host_named(name), prepared.endpoint(name)
+        return self._ways.connect(spec, endpoint, patience)

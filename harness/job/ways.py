@@ -6,6 +6,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -52,7 +53,16 @@ class Images(Protocol):
         ...
 
 
-Connect = Callable[[HostSpec, SshEndpoint], XenHost]
+class Connect(Protocol):
+    """Logs in to a host, as `XenHost.connect` does."""
+
+    def __call__(
+        self, spec: HostSpec, endpoint: SshEndpoint, patience: timedelta = ..., /
+    ) -> XenHost:
+        """`HostLost` when it does not answer within *patience*, times its timeout factor."""
+        ...
+
+
 MakeImages = Callable[[Plan, Path, FlightRecorder, Progress], Images]
 
 

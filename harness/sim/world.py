@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from harness.errors import HostLost, UsageError
 from harness.flight.faults import FaultKind
 from harness.flight.model import HostSpec
 from harness.flight.plan import Plan
-from harness.host.xenhost import XenHost
+from harness.host.xenhost import CONNECT_TIMEOUT, XenHost
 from harness.job.canary import Canary
 from harness.job.canaryguest import RealCanary
 from harness.job.caretaker import Caretaker
@@ -36,7 +37,6 @@ from harness.xen.xenstore import Xenstore
 
 KIND = "sim"
 _CONNECT = 0.2
-_REFUSED_AFTER = 30.0
 
 
 class SimWorld:
@@ -56,15 +56,16 @@ class SimWorld:
             install(self.hosts[spec.name])
         return self.hosts[spec.name]
 
-    def connect(self, spec: HostSpec) -> XenHost:
-        """Log in; `HostLost` when nobody answers."""
+    def connect(self, spec: HostSpec, patience: timedelta = CONNECT_TIMEOUT) -> XenHost:
+        """Log in; `HostLost` when nobody answers for that long."""
         host = self.host(spec)
         self.clock.sleep(_CONNECT)
         if not host.up or host.faults.strike(FaultKind.UNREACHABLE):
-            self.clock.sleep(_REFUSED_AFTER)
+            waited = patience.total_seconds() * max(1.0, spec.timeout_factor)
+            self.clock.sleep(waited)
             endpoint = endpoint_of(spec)
             msg = (
-                f"{endpoint} cannot be reached over SSH: waited 30.0 s for its SSH server; "
+                f"{endpoint} cannot be reached over SSH: waited {waited:.1f} s for its SSH server; "
                 "last seen: No route to host"
             )
             raise HostLost(msg, hint="is it up, and are its address and port right?")
@@ -84,7 +85,7 @@ class SimWorld:
         """How a lab gets here."""
         return Ways(
             reach=self._reach,
-            connect=lambda spec, endpoint: self.connect(spec),  # noqa: ARG005
+            connect=lambda spec, _endpoint, patience=CONNECT_TIMEOUT: self.connect(spec, patience),
             record=SimRecorder.of,
             images=self._images,
             care=self._care,

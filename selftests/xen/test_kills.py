@@ -33,14 +33,14 @@ def host(lab: Lab, testbox: RealHost) -> Iterator[XenHost]:
     host.close()
 
 
-def test_killed_flights_leave_nothing_and_touch_nothing_of_others(lab: Lab) -> None:
+def test_a_killed_flight_leaves_nothing_and_touches_nothing_of_others(lab: Lab) -> None:
     out = lab.folder / "kills.jsonl"
     # Not resumed before each: other tests of this session have connections to this testbox.
-    argv = ("--kills", "3", "--good", "0", "--seed", "5", "--no-resume", "--out", str(out))
+    argv = ("--kills", "1", "--good", "0", "--seed", "5", "--no-resume", "--out", str(out))
     done = lab.xenflight("bench", "reliability", *argv)
     assert done.exit_status == 0, done.stdout + done.stderr
     rounds = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [(one["number"], one["wrong"]) for one in rounds] == [(1, ""), (2, ""), (3, "")]
+    assert [(one["number"], one["wrong"]) for one in rounds] == [(1, "")]
 
 
 HARMS = {

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import Lab
+from lab import Lab, inventory
 from realhost import RealHost
 
 from harness.host.census import Census, Kind
@@ -55,6 +55,7 @@ def test_leave_things(guest):
     pool = ("--thinpool", host.volumes.pool, "--name", "{DECOY}", host.volumes.group)
     host.runner.run(Command.of(*decoy, *pool))
 """
+PANIC = ("guest-boot", "initramfs", "kernel-panic")
 FLIGHT = """
 flight: leaky
 defaults: {suite: leaky, memory: 512M, vcpus: 1, disk: 2G}
@@ -166,12 +167,18 @@ def test_what_a_job_leaves_is_told_and_the_next_is_not_blamed(
     assert MOUNT_POINT not in (whole.reason or "")
 
 
-def test_a_kept_guest_is_no_leak_and_is_told(clean_lab: Lab) -> None:
+def test_a_kept_guest_is_told_and_stays_until_it_is_given_up(clean_lab: Lab, host: XenHost) -> None:
+    """It is no leak, and not even the next flight reaps it; `reap --kept` does."""
+    before = inventory(host.runner)
     run = clean_lab.xenflight("run", "must-fail", "--only", "*-panic", "--keep", "on-failure")
     flight = clean_lab.results()
     try:
         assert run.exit_status == 5, run.stdout + run.stderr
         (job,) = flight.jobs
+        failed = next(step for step in job.steps if step.status is Status.FAIL)
+        assert (failed.testid, failed.phase, failed.failure_class) == PANIC
+        assert "Kernel panic - not syncing" in failed.evidence
+        assert job.kept
         domid = job.runvars["domid"]
         for check in (leak_check(job), flight.leak_check):
             assert check
@@ -181,9 +188,14 @@ def test_a_kept_guest_is_no_leak_and_is_told(clean_lab: Lab) -> None:
             assert f"= back end vbd/{domid}/" in check.evidence
         said = " ".join(run.stdout.split())
         assert "left there: nothing of ours; kept for its operator: domain xf." in said
+        kept = inventory(host.runner)
+        assert any(line.startswith(job.runvars["domain"]) for line in kept["domains"])
+        assert clean_lab.xenflight("reap").exit_status == 0
+        assert inventory(host.runner) == kept
     finally:
         gone = clean_lab.xenflight("reap", "--kept", flight.flight_id)
     assert gone.exit_status == 0, gone.stdout + gone.stderr
+    assert inventory(host.runner) == before
 
 
 def test_an_inventory_of_a_real_host(host: XenHost) -> None:

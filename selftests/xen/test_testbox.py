@@ -494,6 +494,7 @@ def test_ctrl_c_while_dom0_is_built_leaves_nothing(private: Testbox, scratch: Pa
         AptCache(machine_mirror(), LocalRunner()).stop()
 
 
+@pytest.mark.thorough
 def test_kvm_that_does_not_work_falls_back_to_emulation(
     private: Testbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

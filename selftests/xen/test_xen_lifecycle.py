@@ -1,6 +1,6 @@
-"""The suite ``lifecycle`` on a real Xen: what takes no second boot, and a guest that is deaf.
+"""The suite ``lifecycle`` on a real Xen: of PVH, which can do all of it, what needs no second boot.
 
-The rest of it takes an hour without KVM, and is marked so.
+The rest takes an hour without KVM, and is marked so; so is a guest that is deaf.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ def jobs_that_can_run() -> list[str]:
 
 
 def fly(lab: Lab, *words: str, flight: str = "lifecycle") -> dict[str, JobResult]:
-    """Through plain pytest, two jobs at once; the jobs that were asked for."""
+    """Through plain pytest; the jobs that were asked for."""
     suites, file = str(CHECKOUT / "suites"), f"flights/{flight}.yaml"
-    run = lab.pytest(suites, "--flight", file, "--rounds", "2", "-n", "2", *words)
+    run = lab.pytest(suites, "--flight", file, "--rounds", "2", *words)
     found = {job.name: job for job in lab.results().jobs if job.status is not Status.SKIP}
     assert found, run.stdout + run.stderr
     return found
@@ -66,17 +66,17 @@ def assert_passed(job: JobResult) -> None:
     assert bad == []
 
 
-def test_guests_are_moved_and_changed_while_they_run(lab: Lab) -> None:
+def test_a_guest_is_moved_and_changed_while_it_runs(lab: Lab) -> None:
     """Saved and restored, migrated, paused, renamed, and given and taken all that can be."""
-    names = jobs_that_can_run()
+    name = jobs_that_can_run()[-1]
     words = f"({' or '.join(SHORT)}) and not {' and not '.join(NOT_SHORT)}"
-    jobs = fly(lab, "--only", ",".join(names), "-k", words)
-    assert sorted(jobs) == sorted(names)
-    for job in jobs.values():
-        assert_passed(job)
-        assert job.runvars["former_domids"], "it was in another domain before"
+    jobs = fly(lab, "--only", name, "-k", words)
+    assert list(jobs) == [name]
+    assert_passed(jobs[name])
+    assert jobs[name].runvars["former_domids"], "it was in another domain before"
 
 
+@pytest.mark.thorough
 def test_a_deaf_guest_cannot_be_saved(lab: Lab) -> None:
     """Or the steps above could pass without its doing anything."""
     (job,) = fly(lab, "--only", "*-deaf", flight="must-fail").values()
