@@ -53,12 +53,16 @@ class Lab:
     folder: Path
 
     @classmethod
-    def make(cls, folder: Path, host: str) -> Lab:
-        """Copy the project's flights to *folder*, with *host* in place of its testbox."""
+    def make(cls, folder: Path, host: str, *, slots: int = 1) -> Lab:
+        """Copy the project's flights to *folder*, with *host* in place of its testbox.
+
+        Where there are two processors and no KVM, two guests at once take longer than one after
+        the other; so there are no more *slots* than a test needs.
+        """
         shutil.copytree(CHECKOUT / "flights", folder / "flights")
         hosts = folder / "flights" / "hosts.yaml"
         inventory = yaml.safe_load(hosts.read_text(encoding="utf-8"))
-        inventory["hosts"] = {host: inventory["hosts"]["testbox"]}
+        inventory["hosts"] = {host: inventory["hosts"]["testbox"] | {"slots": slots}}
         inventory["default"] = host
         hosts.write_text(yaml.safe_dump(inventory), encoding="utf-8")
         return cls(folder)

@@ -161,8 +161,11 @@ def test_what_a_rule_forbids_is_not_run(lab: Lab) -> None:
     ],
     ids=["quick", "the rest"],
 )
-def test_guests_made_to_fail_do(lab: Lab, variants: tuple[str, ...]) -> None:
+def test_guests_made_to_fail_do(
+    tmp_path: Path, testbox: RealHost, variants: tuple[str, ...]
+) -> None:
     """Each in its phase, with its class and its evidence; through plain pytest, two at once."""
+    lab = Lab.make(tmp_path, testbox.testbox.name, slots=2)
     only = [f"--only=*-{variant}" for variant in variants]
     flight = ("--flight", "flights/must-fail.yaml", *only, "-n", "2")
     run = lab.pytest(str(CHECKOUT / "suites"), *flight)
