@@ -1,13 +1,15 @@
-"""Some flights killed for real, among things of others; `bench reliability` does it often."""
+"""A flight killed for real, among things of others; `bench reliability` does it often."""
 
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from lab import Lab
+from lab import Lab, inventory
 from realhost import RealHost
 
 from harness.flight.find import HOSTS_FILE
@@ -15,6 +17,7 @@ from harness.flight.inventory import load_hosts
 from harness.host.xenhost import XenHost
 from harness.reliability import decoys
 from harness.remote.command import Command
+from harness.status import Status
 
 
 @pytest.fixture
@@ -33,14 +36,36 @@ def host(lab: Lab, testbox: RealHost) -> Iterator[XenHost]:
     host.close()
 
 
-def test_a_killed_flight_leaves_nothing_and_touches_nothing_of_others(lab: Lab) -> None:
+def test_after_kill_9_the_next_run_cleans_up_and_passes(lab: Lab, host: XenHost) -> None:
+    """Nobody tears down what a killed controller had; its leases die with it. What is of others
+    and looks like ours stays.
+    """
+    decoys.plant(host)
+    with decoys.guarded(host):
+        clean, others = inventory(host.runner), decoys.state(host)
+        with lab.started("run", "smoke") as run:
+            lab.wait_for_console(b"Linux version")
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait(30)
+        left = inventory(host.runner)
+        assert any("xf." in line for line in set(left["domains"]) - set(clean["domains"]))
+        assert lab.results().status is Status.ABORTED
+        again = lab.xenflight("run", "smoke")
+        assert again.exit_status == 0, again.stdout + again.stderr
+        assert "removed what flight" in again.stdout
+        assert decoys.state(host) == others
+        assert inventory(host.runner) == clean
+
+
+@pytest.mark.thorough
+def test_flights_killed_at_random_leave_nothing_and_touch_nothing_of_others(lab: Lab) -> None:
     out = lab.folder / "kills.jsonl"
     # Not resumed before each: other tests of this session have connections to this testbox.
-    argv = ("--kills", "1", "--good", "0", "--seed", "5", "--no-resume", "--out", str(out))
+    argv = ("--kills", "3", "--good", "0", "--seed", "5", "--no-resume", "--out", str(out))
     done = lab.xenflight("bench", "reliability", *argv)
     assert done.exit_status == 0, done.stdout + done.stderr
     rounds = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [(one["number"], one["wrong"]) for one in rounds] == [(1, "")]
+    assert [(one["number"], one["wrong"]) for one in rounds] == [(1, ""), (2, ""), (3, "")]
 
 
 HARMS = {
