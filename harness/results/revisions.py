@@ -12,7 +12,7 @@ XEN = "xen"
 DOM0_KERNEL = "dom0-kernel"
 IMAGE = "image"
 DEFINITION = "definition"
-_DEFINED = ("memory", "vcpus", "disk", "kernel_args", "packages")
+DEFINED = ("memory", "vcpus", "disk", "kernel_args", "packages")
 """The runvars that a flight file gives (osstest: definition), as harness/plugin/header.py has them.
 What a step stored is known of those runs only that got so far."""
 
@@ -39,6 +39,6 @@ def tested(job: JobResult, host: HostFacts | None, images: Iterable[ImageFacts])
     mine = (image for image in images if (image.dist, image.arch) == (job.dist, job.arch))
     if key := job.runvars.get(IMAGE) or "+".join(sorted({image.key for image in mine})):
         found[IMAGE] = key
-    if given := [f"{name}={job.runvars[name]}" for name in _DEFINED if name in job.runvars]:
+    if given := [f"{name}={job.runvars[name]}" for name in DEFINED if name in job.runvars]:
         found[DEFINITION] = content_key(*given)
     return found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.results.model import FlightResult, HostFacts, ImageFacts
-from harness.results.revisions import DEFINITION, DOM0_KERNEL, IMAGE, XEN
+from harness.results.revisions import DEFINED, DEFINITION, DOM0_KERNEL, IMAGE, XEN
 from harness.results.runs import Run
 from harness.site.archive import Head
 from harness.status import Status
@@ -16,7 +16,7 @@ _GUEST_KERNEL = "guest_kernel"
 """The runvar in which a guest's own answer stands."""
 
 _NAMED = 6
-"""Images that changed alike and are named."""
+"""Images, or jobs, that changed alike and are named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ def last_good(heads: Sequence[Head], flight: str) -> Head | None:
 def flight_changes(then: FlightResult, now: FlightResult) -> list[Change]:
     """What was under test, thing by thing; only what differs."""
     found = _differences(_facts(then), _facts(now))
-    return [*found, *_image_changes(then.images, now.images)]
+    return [*found, *_image_changes(then.images, now.images), *_definitions(then, now)]
 
 
 def _differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[Change]:
@@ -75,10 +75,34 @@ def _image_changes(then: Sequence[ImageFacts], now: Sequence[ImageFacts]) -> lis
     ]
 
 
+def _definitions(then: FlightResult, now: FlightResult) -> list[Change]:
+    """What the flight file gives the jobs that are in both; those that changed alike as one line.
+
+    It tells most of what there is to tell of a job that fails since its definition was changed.
+    """
+    old = {job.name: job.runvars for job in then.jobs}
+    same: dict[tuple[str, str, str], list[str]] = {}
+    for job in now.jobs:
+        before = old.get(job.name)
+        for name in DEFINED if before else ():
+            # One that never ran has none.
+            if before and name in before and name in job.runvars:
+                change = (name, before[name], job.runvars[name])
+                if change[1] != change[2]:
+                    same.setdefault(change, []).append(job.name)
+    return [
+        Change(what=f"{name} of {_named(jobs)}", then=before or "none", now=after or "none")
+        for (name, before, after), jobs in same.items()
+    ]
+
+
 def _several(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:_NAMED])
+    return f"image{'s' if len(names) > 1 else ''} {_named(names)}"
+
+
+def _named(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"image{'s' if len(names) > 1 else ''} {shown}{more}"
+    return ", ".join(names[:_NAMED]) + more
 
 
 def run_changes(then: Run, now: Run) -> list[Change]:

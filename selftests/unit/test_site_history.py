@@ -105,6 +105,24 @@ def image(key: str, mirror: int, dist: str = "bookworm") -> ImageFacts:
     )
 
 
+def test_what_the_flight_file_says_otherwise_is_told() -> None:
+    """Of jobs that are in both, those that changed alike together; what steps stored is not."""
+    names = [f"j{number}" for number in range(8)]
+
+    def defined(number: int, name: str, **runvars: str) -> JobResult:
+        given = {"memory": "512M", "kernel_args": "", "domid": str(number), **runvars}
+        return job(number, step(number, "guest-boot"), name=name, runvars=given)
+
+    old = flight(1, [defined(1, name) for name in names])
+    quiet = [defined(2, name, kernel_args="quiet", packages="fio") for name in names[1:]]
+    never = defined(2, "new", memory="2G")
+    assert flight_changes(old, flight(2, [defined(2, "j0", memory="1G"), *quiet, never])) == [
+        Change(what="memory of j0", then="512M", now="1G"),
+        Change(what="kernel_args of j1, j2, j3, j4, j5, j6 and 1 more", then="none", now="quiet"),
+    ]
+    assert flight_changes(old, old) == []
+
+
 def test_what_changed_between_two_flights() -> None:
     old = flight(1, [], images=(image("a", 0), image("b", 0, "sid")), revision="v1")
     hosts = (
