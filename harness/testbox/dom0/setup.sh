@@ -7,7 +7,8 @@ chmod 0700 /root/.ssh
 passwd --lock root >/dev/null
 # A fixed id keeps systemd from treating the first boot as an installation.
 systemd-id128 new > /etc/machine-id
-systemctl --quiet enable systemd-networkd.service ssh.service guest-net.service
+systemctl --quiet enable systemd-networkd.service ssh.service guest-net.service \
+    libvirtd.socket
 # What a test host has no use for, and emulated seconds would be spent on. Not every release
 # has all of these; masking what is not there does no harm.
 systemctl --quiet mask xendomains.service apt-daily.timer apt-daily-upgrade.timer \
