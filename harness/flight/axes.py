@@ -100,6 +100,8 @@ class Toolstack(StrEnum):
     """What makes and ends domains on the host."""
 
     XL = "xl"
+    LIBVIRT = "libvirt"
+    """libvirt's Xen driver, through virsh(1)."""
 
 
 class Devices(StrEnum):

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from harness.flight.axes import Boot, Builder, DiskFormat, Virt
+from harness.flight.axes import Boot, Builder, DiskFormat, Toolstack, Virt
 from harness.flight.model import JobSpec
 
 
@@ -31,6 +31,8 @@ class HostFlag(StrEnum):
     """QEMU as a block back end: qcow2 disks."""
     XEN_TOOLS = "xen-tools"
     """xen-create-image."""
+    LIBVIRT = "libvirt"
+    """virsh, and libvirt's driver for Xen."""
 
 
 WHY: dict[HostFlag, str] = {
@@ -45,6 +47,7 @@ WHY: dict[HostFlag, str] = {
     HostFlag.PVGRUB_PVH: "its dom0 has no GRUB for PVH guests",
     HostFlag.QDISK: "its dom0 has no QEMU to serve qcow2 disks",
     HostFlag.XEN_TOOLS: "its dom0 has no xen-create-image",
+    HostFlag.LIBVIRT: "its dom0 has no libvirt with a driver for Xen",
 }
 """What it means that a flag is missing."""
 
@@ -71,6 +74,8 @@ def needs(job: JobSpec) -> frozenset[HostFlag]:
         found.add(HostFlag.QDISK)
     if job.builder is Builder.XEN_CREATE_IMAGE:
         found.add(HostFlag.XEN_TOOLS)
+    if job.toolstack is Toolstack.LIBVIRT:
+        found.add(HostFlag.LIBVIRT)
     return frozenset(found)
 
 

@@ -39,6 +39,9 @@ first pvgrub-pv /usr/lib/grub-xen/grub-x86_64-xen.bin $(in_xen boot/grub-x86_64-
     /usr/share/grub2/x86_64-xen/grub.xen
 first pvgrub-pvh /usr/lib/grub-xen/grub-i386-xen_pvh.bin $(in_xen boot/grub-i386-xen_pvh.bin) \\
     /usr/share/grub2/i386-xen_pvh/grub.xen
+first virsh /usr/bin/virsh /usr/local/bin/virsh
+first libvirt-xen /usr/lib/*/libvirt/connection-driver/libvirt_driver_libxl.so \\
+    /usr/lib64/libvirt/connection-driver/libvirt_driver_libxl.so
 first xen-create-image /usr/bin/xen-create-image /usr/local/bin/xen-create-image
 case $(grep -m1 '^model name' /proc/cpuinfo) in
     *"QEMU mended"*) echo "emulated mended" ;;
@@ -132,5 +135,6 @@ def flags_of(virt_caps: Collection[str], paths: Mapping[str, str]) -> frozenset[
         HostFlag.PVGRUB_PVH: "pvgrub-pvh" in paths,
         HostFlag.QDISK: "device-model" in paths,
         HostFlag.XEN_TOOLS: "xen-create-image" in paths,
+        HostFlag.LIBVIRT: {"virsh", "libvirt-xen"} <= paths.keys(),
     }
     return frozenset(flag for flag, there in found.items() if there)

@@ -20,7 +20,7 @@ from harness.storage.names import scratch_name, scratch_tags
 from harness.units import Size
 from harness.wait import Deadline, NotYet, wait_for
 from harness.xen.config import Disk, Vif
-from harness.xen.devices import Devices, XlDevices
+from harness.xen.devices import Devices
 
 T = TypeVar("T")
 CHANGE_TIMEOUT = timedelta(seconds=60)
@@ -141,7 +141,7 @@ class GuestChanging(GuestPower):
 
     @property
     def _devices(self) -> Devices:
-        return XlDevices(self._fenced.runner, self.stretched(CHANGE_TIMEOUT))
+        return self._tools.devices
 
     def _ask(self, phase: str, ask: Callable[[], None]) -> None:
         with in_slot(self._lease), under_test(self, phase):

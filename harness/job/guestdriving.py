@@ -86,7 +86,7 @@ class GuestDriving(GuestMaking):
         with in_slot(self._lease):
             mark = self.recorder.mark()
             self._disconnect()
-            self.domain.shutdown()
+            self._tools.lives.shutdown(self.domain.name)
             with self.waiting():
                 wait_down(
                     self.domain, self.recorder, mark, Deadline.after(self._timeout("shutdown"))

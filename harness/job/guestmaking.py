@@ -56,12 +56,12 @@ class GuestMaking(GuestState):
         # first phase of the boot.
         with self.waiting(), self.step.phase("create"):
             try:
-                made = self._fenced.xl.create_paused(text, self.name)
+                made = self._tools.lives.create_paused(text, self.name)
             except CreateRefused as error:
                 raise whose_fault(error, self.host.runner) from error
         self._is_now(made.domid)
         self._listen()
-        self._fenced.xl.unpause(self.name)
+        self._tools.lives.unpause(self.name)
 
     def _is_now(self, domid: int) -> None:
         """Its domain has this number; those that it had before are remembered."""

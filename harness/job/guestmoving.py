@@ -20,7 +20,7 @@ from harness.job.slot import in_slot
 from harness.job.xlcalls import under_test
 from harness.wait import Deadline, NotYet, wait_for
 from harness.xen.listing import DomainInfo, DomainState
-from harness.xen.moves import RENAMED, Moves, XlMoves, why_not_live
+from harness.xen.moves import RENAMED, Moves, why_not_live
 
 MOVE_TIMEOUT = timedelta(minutes=3)
 """For a save, a restore or a migration, on hardware: libxl alone gives a guest 60 s to get ready
@@ -79,13 +79,13 @@ class GuestMoving(GuestDriving):
     def pause(self) -> None:
         """Stop it where it is (``xl pause``); over when Xen says so."""
         with in_slot(self._lease), under_test(self, "pause"):
-            self._fenced.xl.pause(self.name)
+            self._tools.lives.pause(self.name)
             self._await_state(paused=True)
 
     def unpause(self) -> None:
         """Let it go on."""
         with in_slot(self._lease), under_test(self, "unpause"):
-            self._fenced.xl.unpause(self.name)
+            self._tools.lives.unpause(self.name)
             self._await_state(paused=False)
 
     @contextmanager
@@ -126,7 +126,7 @@ class GuestMoving(GuestDriving):
 
     @property
     def _moves(self) -> Moves:
-        return XlMoves(self._fenced.runner)
+        return self._tools.moves
 
     def _hear_again(self) -> None:
         """Let go of its console, and listen to it as soon as that can be."""
@@ -153,7 +153,7 @@ class GuestMoving(GuestDriving):
         """It is there again, paused, under another number."""
         self._is_now(domid)
         self._listen()
-        self._fenced.xl.unpause(self.name)
+        self._tools.lives.unpause(self.name)
         self._await_state(paused=False)
 
     def _await_gone(self, phase: str, otherwise: str) -> None:

@@ -58,7 +58,7 @@ class GuestPower(GuestMoving):
         """Have it reboot by itself, from inside; to its login prompt, in a new domain."""
         self._reboot(self._reboot_inside)
 
-    def reboot_by_xl(self) -> None:
+    def reboot_by_toolstack(self) -> None:
         """The same, asked for from dom0 (``xl reboot``)."""
         self._reboot(lambda: self._moves.reboot(self.name))
 
@@ -66,7 +66,7 @@ class GuestPower(GuestMoving):
         """End it without asking it (``xl destroy``); over when all its back ends are gone."""
         self._disconnect()
         with in_slot(self._lease), under_test(self, "destroy"):
-            self.host.xl.destroy(self.name, self._timeout("shutdown"))
+            self._tools.lives.destroy(self.name, self._timeout("shutdown"))
             self._await_gone("destroy", "xl said that it was destroyed, and it is still there")
         self._await_backends()
 

@@ -12,6 +12,7 @@ from harness.console.recorder import ConsoleRecorder, Record
 from harness.console.shell import ConsoleShell
 from harness.errors import LabError, NotApplicable
 from harness.flight.model import JobSpec
+from harness.flight.needs import HostFlag
 from harness.flight.plan import Plan
 from harness.guest.identity import MacAllocator, host_name
 from harness.host.capabilities import Capabilities
@@ -32,7 +33,9 @@ from harness.job.secrets import FlightSecrets
 from harness.results.layout import JobDirectory
 from harness.steps import StepRecord
 from harness.wait import SYSTEM_CLOCK
+from harness.xen import devices
 from harness.xen.domain import Domain
+from harness.xen.tools import Tools, tools_of
 
 T = TypeVar("T")
 
@@ -106,6 +109,16 @@ class GuestState:
         self._captured = 0.0
         self._gone = False
         self._renewed = False
+
+    def host_has(self, flag: HostFlag) -> bool:
+        """Whether its host can do that."""
+        return flag in self._capabilities.flags
+
+    @property
+    def _tools(self) -> Tools:
+        """The toolstack that the job names, for what is itself under test."""
+        patience = self.host.stretched(devices.TIMEOUT)
+        return tools_of(self.spec.toolstack, self._fenced.runner, patience)
 
     @property
     def seeded(self) -> bool:

@@ -24,6 +24,8 @@ _PATHS: Mapping[str, str] = {
     "ovmf": "/usr/share/ovmf/OVMF.fd",
     "pvgrub-pv": "/usr/lib/grub-xen/grub-x86_64-xen.bin",
     "pvgrub-pvh": "/usr/lib/grub-xen/grub-i386-xen_pvh.bin",
+    "virsh": "/usr/bin/virsh",
+    "libvirt-xen": "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_libxl.so",
     "kernel": f"/boot/vmlinuz-{DOM0_KERNEL}",
     "initrd": f"/boot/initrd.img-{DOM0_KERNEL}",
 }

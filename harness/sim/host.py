@@ -73,6 +73,8 @@ class SimHost:
         """Those whose domains are gone."""
         self.saved: dict[str, tuple[GuestConfig, SimGuest]] = {}
         """What is in the files of saved domains."""
+        self.libvirt: set[str] = set()
+        """The names of the domains that libvirt has made."""
         self.xenstore: dict[str, str] = {}
         """What others wrote there."""
         self.consoles: dict[int, int] = {}

@@ -17,7 +17,8 @@ class Dom0Release:
     """Xen's version as in the package names, such as ``4.17``."""
     extra_packages: tuple[str, ...] = ()
     """What only this release has: xen-tools is in Debian 12 and not in Debian 13, whose dom0
-    then lacks the flag xen-tools and skips ``builder: xen-create-image``."""
+    then lacks the flag xen-tools and skips ``builder: xen-create-image``. libvirt comes without
+    Debian's services: ours start it when somebody first wants it, and it ends by itself."""
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -59,10 +60,12 @@ COMMON_PACKAGES = (
     "zstd",
 )
 
+LIBVIRT = ("libvirt-clients", "libvirt-daemon-driver-xen")
+
 RELEASES = {
     release.name: release
     for release in (
-        Dom0Release(name="bookworm", xen="4.17", extra_packages=("xen-tools",)),
+        Dom0Release(name="bookworm", xen="4.17", extra_packages=("xen-tools", *LIBVIRT)),
         Dom0Release(name="trixie", xen="4.20"),
     )
 }

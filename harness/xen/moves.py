@@ -25,9 +25,9 @@ SPARE = Size.parse("128M")
 NO_ROOM = 87
 """Exit status of a save that was not begun; chosen by us."""
 
-# The file is there before xl opens it, since another guest's teardown removes their common
-# directory once that is empty. $1 name, $2 file, $3 MiB.
-_SAVE = """
+# The file is there before the toolstack opens it, since another guest's teardown removes their
+# common directory once that is empty. $1 name, $2 file, $3 MiB.
+ROOM = """
 umask 077
 tries=0
 until mkdir -p "${2%/*}" && : >"$2"; do
@@ -39,7 +39,9 @@ if [ "$free" -lt "$3" ]; then
     echo "No space left on device: ${2%/*} has $free MiB, and $3 are needed" >&2
     exit 87
 fi
-xl save "$1" "$2" >&2 || { status=$?; rm -f "$2"; exit $status; }
+"""
+_SAVE = f"""{ROOM}
+xl save "$1" "$2" >&2 || {{ status=$?; rm -f "$2"; exit $status; }}
 stat -c %s "$2"
 """
 # Restored paused, so that its console is heard before it says anything. $1 name, $2 file.

@@ -101,7 +101,7 @@ def test_any_step_can_be_run_by_itself(life: SimProject, testid: str) -> None:
 def test_a_guest_that_is_deaf_cannot_be_saved(project: SimProject) -> None:
     shutil.copy(ROOT / "flights" / "must-fail.yaml", project.path / "flights")
     before = project.state
-    assert int(project.run("--only", "*-deaf", flight="must-fail").ret) == 5
+    assert int(project.run("--only", "lifecycle-*-deaf", flight="must-fail").ret) == 5
     (job,) = [job for job in project.results["jobs"] if job["status"] != "skip"]
     bad = culprit(job)
     assert bad

@@ -20,6 +20,7 @@ EVERYTHING = {
     for name in (
         *("hvmloader", "pygrub", "device-model", "seabios", "ovmf"),
         *("pvgrub-pv", "pvgrub-pvh", "xen-create-image", "kernel", "initrd"),
+        *("virsh", "libvirt-xen"),
     )
 }
 
@@ -39,6 +40,8 @@ def test_a_host_with_everything_has_every_flag() -> None:
         ("pvgrub-pv", {HostFlag.PVGRUB_PV}),
         ("pvgrub-pvh", {HostFlag.PVGRUB_PVH}),
         ("xen-create-image", {HostFlag.XEN_TOOLS}),
+        ("virsh", {HostFlag.LIBVIRT}),
+        ("libvirt-xen", {HostFlag.LIBVIRT}),
         ("kernel", set()),
     ],
 )

@@ -43,6 +43,9 @@ from harness.steps import LEAK_CHECK
 from harness.storage.names import golden_name, golden_tags, scratch_name, scratch_tags
 from harness.units import Size
 
+TOOLS = (
+    "pygrub /usr/bin/pygrub\nvirsh /usr/bin/virsh\nlibvirt-xen /usr/lib/libvirt_driver_libxl.so\n"
+)
 FLIGHTS = Path(harness.__file__).parent.parent / "flights"
 
 
@@ -118,7 +121,7 @@ class Bench:
         self.images = Images()
         self.ways: Any = None
         """Its ways to its last host, as the care of that has them."""
-        self.fake.runner.on("xen-dir", "pygrub /usr/bin/pygrub\n")
+        self.fake.runner.on("xen-dir", TOOLS)
         self.run = self.flight(self.plan)
 
     def flight(self, plan: Plan) -> FlightRun:
@@ -194,7 +197,8 @@ def test_all_is_made_ready(bench: Bench) -> None:
     assert bench.prepared.broken == ""
     assert bench.prepared.image_of(job) == f"image-of-{job}"
     assert bench.prepared.hosts[bench.host].capabilities == Capabilities(
-        flags=frozenset({HostFlag.PV, HostFlag.PYGRUB}), paths={"pygrub": "/usr/bin/pygrub"}
+        flags=frozenset({HostFlag.PV, HostFlag.PYGRUB, HostFlag.LIBVIRT}),
+        paths=dict(line.split(" ") for line in TOOLS.splitlines()),
     )
     assert bench.prepared.controller == os.getpid()
     assert bench.prepared.endpoint(bench.host) == ENDPOINT

@@ -79,7 +79,7 @@ def test_a_guest_is_moved_and_changed_while_it_runs(lab: Lab) -> None:
 @pytest.mark.thorough
 def test_a_deaf_guest_cannot_be_saved(lab: Lab) -> None:
     """Or the steps above could pass without its doing anything."""
-    (job,) = fly(lab, "--only", "*-deaf", flight="must-fail").values()
+    (job,) = fly(lab, "--only", "lifecycle-*-deaf", flight="must-fail").values()
     failed = next(step for step in job.steps if step.status is Status.FAIL)
     found = (failed.testid, failed.phase, failed.failure_class)
     assert found == ("guest-saverestore", "save", "xl-refused"), failed.reason

@@ -119,7 +119,7 @@ def test_guest_reboot(guest: GuestUnderTest) -> None:
 def test_guest_reboot__xl(guest: GuestUnderTest) -> None:
     """The same, asked for by ``xl reboot``."""
     former = lifeproof.before(guest)
-    guest.reboot_by_xl()
+    guest.reboot_by_toolstack()
     lifeproof.prove_anew(guest, former)
 
 

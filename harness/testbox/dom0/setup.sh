@@ -7,7 +7,8 @@ chmod 0700 /root/.ssh
 passwd --lock root >/dev/null
 # A fixed id keeps systemd from treating the first boot as an installation.
 systemd-id128 new > /etc/machine-id
-systemctl --quiet enable systemd-networkd.service ssh.service guest-net.service
+systemctl --quiet enable systemd-networkd.service ssh.service guest-net.service \
+    libvirtd.socket
 # What a test host has no use for, and emulated seconds would be spent on. Not every release
 # has all of these; masking what is not there does no harm.
 systemctl --quiet mask xendomains.service apt-daily.timer apt-daily-upgrade.timer \
@@ -20,6 +21,12 @@ systemctl --quiet mask xendomains.service apt-daily.timer apt-daily-upgrade.time
     modprobe@drm.service modprobe@efi_pstore.service modprobe@fuse.service \
     sys-fs-fuse-connections.mount dev-hugepages.mount dev-mqueue.mount \
     sys-kernel-debug.mount sys-kernel-tracing.mount
+# Of libvirt only the driver for Xen is wanted; that for QEMU would want users that Debian's services
+# bring. Xen hides SYSENTER on AMD's processors, QEMU without KVM has no VME, and then libvirt knows
+# no such processor and its driver does not start: the least one that it knows does without.
+rm -f /usr/lib/*/libvirt/connection-driver/libvirt_driver_qemu.so
+cpu=/usr/share/libvirt/cpu_map/x86_qemu64.xml
+[ ! -e "$cpu" ] || sed -i "/<feature name='sep'\/>/d" "$cpu"
 # The linker's cache, the journal's catalogue and the like are as new as the packages.
 touch /etc/.updated /var/.updated
 dpkg-query -W -f '${Package} ${Version}\n' > /etc/xenflight/packages
