@@ -1,8 +1,8 @@
 """One guest from its first byte to its last: what the steps of a suite work with.
 
 It is made of layers, each of which needs those before it: `gueststate` (what is known of it),
-`guestmaking`, `guestdriving` (boot, shell, SSH), `guestmoving`, `guestpower`, `guestchanging`
-(the verbs), and here what is done when it is left.
+`guestmaking`, `guestdriving` (boot, shell, SSH), `guestmoving`, `guestpower`, `guestchanging`,
+`guestdisks` (the verbs), and here what is done when it is left.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from concurrent.futures import Future
 from harness.build.remove import remove_built
 from harness.host.kept import kept_tags
 from harness.host.names import saved_file
+from harness.job.backings import forget_image
 from harness.job.evidence import secrets_mask, take_evidence
-from harness.job.guestchanging import GuestChanging
+from harness.job.guestdisks import GuestDisks
 from harness.job.leaks import domid_runvars, domids_of, unchecked
 from harness.job.prepared import JobFacts
 from harness.job.teardown import VOLUME_TIMEOUT, end_passing, remove_guest
@@ -21,7 +22,7 @@ from harness.results.model import EvidenceResult, StepResult
 from harness.wait import SYSTEM_CLOCK, Deadline
 
 
-class GuestUnderTest(GuestChanging):
+class GuestUnderTest(GuestDisks):
     """The guest of one job. Its steps call it in order; `step` is the one that runs."""
 
     def capture(self, culprit: StepResult) -> EvidenceResult:
@@ -60,6 +61,8 @@ class GuestUnderTest(GuestChanging):
         if self._moved:
             end_passing(self.host, self.name, saved_file(self._run, self.name))
         remove_guest(self.host, self.name, self._domain, self.volumes)
+        for path in self._more_files:
+            forget_image(self.host, path)
         if self.spec.builder.on_host:
             bound = Deadline.after(self.host.stretched(VOLUME_TIMEOUT))
             remove_built(self.host, self._run, self.hostname, bound)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -98,6 +99,9 @@ class GuestState:
         """Where in the console's log its present boot begins."""
         self._more_volumes: list[str] = []
         """What it was given later."""
+        self._more_files: list[str] = []
+        """The same, on dom0's own disk."""
+        self._disk_numbers = itertools.count(1)
         self._moved = False
         """Whether its domain may have had another name, or been saved to a file."""
         self._began = SYSTEM_CLOCK.monotonic()
