@@ -100,13 +100,12 @@ class GuestDisks(GuestChanging):
             self._fenced.volumes.extend(disk.volume, size)
         if disk.backing.written_as != "raw":
             return disk
-        with self.step.phase("see"):
-            self._until(
-                lambda: self._disk_size(VDEV),
-                lambda found: found >= size.mib,
-                f"{VDEV} to be of {size} in the guest",
-                "growth-unseen",
-            )
+        self._until(
+            lambda: self._disk_size(VDEV),
+            lambda found: found >= size.mib,
+            f"{VDEV} to be of {size} in the guest",
+            "growth-unseen",
+        )
         return replace(disk, size=size)
 
     def hash_disk(self, disk: LaterDisk) -> str:
