@@ -76,6 +76,11 @@ class SimGuest:
         self.over = False
         self.behind = 0.0
         """Seconds that its clock lacks."""
+        self.link_up = True
+        self.reaches: Callable[[str], bool] = lambda _: False
+        """Whether somebody answers it at an address."""
+        self.pretends: str | None = None
+        """The MAC address that it uses in place of its own."""
         self.in_memory: dict[str, bytes] = {}
         """Files that go with it."""
         self.counts_since: float | None = None

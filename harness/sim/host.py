@@ -32,6 +32,7 @@ from harness.sim.locks import Locks
 from harness.sim.request import Handler
 from harness.sim.slots import Slots
 from harness.sim.volumes import Contents, Volume, VolumeGroup, pool_size
+from harness.sim.wires import reaches, talks
 from harness.sim.xlcfg import DiskConfig, GuestConfig
 from harness.storage.names import tag_value
 from harness.testbox.volumes import BRIDGE, THIN_POOL, VOLUME_GROUP
@@ -79,6 +80,10 @@ class SimHost:
         """Console clients: process id to the domid that each is at."""
         self.images: dict[str, Volume] = {}
         """Files that serve as disks, by path."""
+        self.taken_down: set[str] = set()
+        """Interfaces of dom0's that are down."""
+        self.checks_macs = False
+        """Whether it drops what comes of a guest under another MAC address."""
         self.held: set[str] = set()
         """Volumes that are open for no reason that a domain gives."""
         self.connections: list[Connection] = []
@@ -122,6 +127,7 @@ class SimHost:
         """A new domain, paused."""
         domid = self.next_domid
         guest = SimGuest(self.clock, self.faults, lambda how: self._guest_ended(domid, how))
+        guest.reaches = lambda address: talks(self, guest) and reaches(self, address)
         return self._add(config, guest)
 
     def take_out(self, domain: SimDomain) -> SimGuest:
