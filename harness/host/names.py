@@ -51,7 +51,13 @@ def domain_prefix(run: str) -> str:
 def domain_name(run: str, job: str, part: str = "") -> str:
     """The name of a job's domain; or of its `NEIGHBOUR`."""
     digest = hashlib.sha256(f"{run}\0{job}".encode()).hexdigest()
-    return f"xf.{run}.{digest[:10]}" + (f"--{part}" if part else "")
+    name = f"xf.{run}.{digest[:10]}"
+    return neighbour_name(name) if part == NEIGHBOUR else name
+
+
+def neighbour_name(name: str) -> str:
+    """The name of the second domain of the job whose first is called *name*."""
+    return f"{name}--{NEIGHBOUR}"
 
 
 def run_of_domain(name: str) -> str | None:
