@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from harness.results.model import JobResult
 from harness.status import Status
 
 pytestmark = pytest.mark.thorough
+LONGEST = timedelta(minutes=50)
 SKIPPED = {"storage": set[str](), "network": {"net-mac"}}
 """What a testbox lacks: it has no rule about MAC addresses."""
 
@@ -34,7 +36,7 @@ def clean_host(testbox: RealHost) -> Iterator[None]:
 def fly(lab: Lab, only: str, flight: str) -> JobResult:
     """Through plain pytest; the one job that was asked for."""
     suites, file = str(CHECKOUT / "suites"), f"flights/{flight}.yaml"
-    run = lab.pytest(suites, "--flight", file, "--only", only)
+    run = lab.pytest(suites, "--flight", file, "--only", only, timeout=LONGEST)
     found = [job for job in lab.results().jobs if job.status is not Status.SKIP]
     assert len(found) == 1, run.stdout + run.stderr
     return found[0]
