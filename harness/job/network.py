@@ -161,12 +161,12 @@ def await_network(
     guest: GuestUnderTest, look: Callable[[], None], what: str, failure_class: str
 ) -> None:
     """Wait for *look* not to say `NotYet`."""
-    try:
-        with guest.waiting():
-            deadline = Deadline.after(guest.stretched(COMES_BACK))
+    with guest.waiting():
+        deadline = Deadline.after(guest.stretched(COMES_BACK))
+        try:
             wait_for(look, what=what, deadline=deadline, interval=timedelta(seconds=1))
-    except DeadlineExceeded as error:
-        raise guest.failure(error.message, "network", failure_class) from error
+        except DeadlineExceeded as error:
+            raise guest.failure(error.message, "network", failure_class) from error
 
 
 def send(sender: GuestUnderTest, receiver: GuestUnderTest, address: str, mib: int) -> None:
