@@ -116,6 +116,8 @@ class JobSpec:
     devices: Devices = Devices.PV
     extra_disks: tuple[Size, ...] = ()
     """Empty scratch LVs, seen by the guest after its own disks."""
+    neighbour: Size | None = None
+    """The memory of a second guest of the same image, which the suite may have beside the first."""
     image: ImageSource | None = None
     """Given if and only if *builder* is ``import``."""
     builder_options: tuple[tuple[str, str | None], ...] = ()

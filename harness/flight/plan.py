@@ -264,6 +264,7 @@ def job_from(data: Mapping[str, Any]) -> JobSpec:
             "timeouts": {phase: timedelta(seconds=s) for phase, s in data["timeouts"].items()},
             "swap": None if swap is None else Size(swap),
             "extra_disks": tuple(Size(size) for size in data["extra_disks"]),
+            "neighbour": None if (other := data["neighbour"]) is None else Size(other),
             "image": ImageSource(**image) if image else None,
             "builder_options": tuple((name, value) for name, value in data["builder_options"]),
             "mirror": _mirror(data["mirror"]),

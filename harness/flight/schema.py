@@ -143,6 +143,10 @@ class Overrides(Strict):
         max_length=len(EXTRA_DEVICES),
         description=f"Sizes of further, empty disks, {len(EXTRA_DEVICES)} at most.",
     )
+    neighbour: Memory | None = Field(
+        default=None,
+        description="The memory of a second guest of the same image, for suites that have one.",
+    )
     image: ImageModel | None = None
     builder_options: Annotated[dict[OptionName, OptionValue], AfterValidator(seedable)] = Field(
         default={}, description="More options for xen-create-image; true for one without a value."

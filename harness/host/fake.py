@@ -106,7 +106,7 @@ class FakeHost:
             r"ls -d /run/xenflight/flights/": lambda _: Reply(stdout=self._with_files()),
             r"^rm -rf /(run/xenflight/flights|var/lib/xenflight/builds)/": self._remove_files,
             r"remove-sandbox /": self._remove_files,
-            r" forget-domains ": lambda _: Reply(),
+            r" forget-(domains|saved) ": lambda _: Reply(),
             r"end-builders XENFLIGHT_BUILDS_": self._end_builders,
             r"^mkdir -p /run/xenflight/flights/": self._make_flight,
             r"^ls /sys/class/net$": lambda _: Reply(stdout="\n".join(self.interfaces)),

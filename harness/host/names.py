@@ -21,8 +21,11 @@ BUILDS_GUEST = "XENFLIGHT_BUILDS_GUEST"
 """In the environment of a builder and of all that it starts: which flight and which guest it
 works for. Children inherit it, and nobody else has it."""
 
+NEIGHBOUR = "neighbour"
+"""The second guest of a job: so its domain's name ends, and the names of its volumes begin."""
+_ENDINGS = (*PASSING, f"--{NEIGHBOUR}")
 _DOMAIN = re.compile(
-    r"(?P<name>xf\.(?P<run>[a-z0-9-]+)\.(?P<job>[0-9a-f]{10}))" rf"(?:{'|'.join(PASSING)})?"
+    r"(?P<name>xf\.(?P<run>[a-z0-9-]+)\.(?P<job>[0-9a-f]{10}))" rf"(?:{'|'.join(_ENDINGS)})?"
 )
 
 _FLIGHT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*-\d{8}-\d{6}-[0-9a-f]{6}")
@@ -45,10 +48,16 @@ def domain_prefix(run: str) -> str:
     return f"xf.{run}."
 
 
-def domain_name(run: str, job: str) -> str:
-    """The name of a job's domain."""
+def domain_name(run: str, job: str, part: str = "") -> str:
+    """The name of a job's domain; or of its `NEIGHBOUR`."""
     digest = hashlib.sha256(f"{run}\0{job}".encode()).hexdigest()
-    return f"xf.{run}.{digest[:10]}"
+    name = f"xf.{run}.{digest[:10]}"
+    return neighbour_name(name) if part == NEIGHBOUR else name
+
+
+def neighbour_name(name: str) -> str:
+    """The name of the second domain of the job whose first is called *name*."""
+    return f"{name}--{NEIGHBOUR}"
 
 
 def run_of_domain(name: str) -> str | None:
@@ -58,12 +67,12 @@ def run_of_domain(name: str) -> str | None:
 
 
 def passing_names(name: str) -> tuple[str, ...]:
-    """What the domain *name* is called while it moves, beside its own name."""
-    return tuple(name + ending for ending in PASSING)
+    """What else the domains of a job are called: its own, *name*, while it moves, and the other."""
+    return tuple(name + ending for ending in _ENDINGS)
 
 
 def own_name(name: str) -> str:
-    """The name without what it ends with while the domain moves."""
+    """The name of the job's own domain: without what it ends with while that moves."""
     match = _DOMAIN.fullmatch(name)
     return match["name"] if match else name
 

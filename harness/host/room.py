@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from harness.errors import LabError
+from harness.host.names import neighbour_name
 from harness.host.slots import SlotHolder
 from harness.storage.names import tag_value
 from harness.storage.reports import LogicalVolume, PoolShape
@@ -129,7 +130,7 @@ def memory_to_come(room: HostRoom) -> int:
         has[domain.name] = min(domain.memory, has.get(domain.name, domain.memory))
 
     def rest(want: Want) -> int:
-        there = has.get(want.domain, 0)
+        there = has.get(want.domain, 0) + has.get(neighbour_name(want.domain), 0)
         whole = want.memory + (want.overhead if 2 * there < want.memory else 0)
         return max(0, whole - there)
 
@@ -139,9 +140,13 @@ def memory_to_come(room: HostRoom) -> int:
 def vcpus_in_use(room: HostRoom) -> int:
     """vCPUs of domains that are there, and of those to come. At first a domain shows fewer."""
     claimed = {claim.want.domain: claim.want.vcpus for claim in room.claims}
-    there = {domain.name: domain.vcpus for domain in room.domains if domain.name in claimed}
-    others = sum(domain.vcpus for domain in room.domains if domain.name not in claimed)
-    return others + sum(max(vcpus, there.get(name, 0)) for name, vcpus in claimed.items())
+    owner = {name: name for name in claimed} | {neighbour_name(name): name for name in claimed}
+    there = dict.fromkeys(claimed, 0)
+    # One that reboots may be seen twice.
+    for name, vcpus in {one.name: one.vcpus for one in room.domains if one.name in owner}.items():
+        there[owner[name]] += vcpus
+    others = sum(domain.vcpus for domain in room.domains if domain.name not in owner)
+    return others + sum(max(vcpus, there[name]) for name, vcpus in claimed.items())
 
 
 def data_to_come(room: HostRoom) -> int:

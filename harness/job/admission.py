@@ -43,6 +43,13 @@ def job_want(job: JobSpec, run: str, host: HostSpec, golden: str = "") -> Want:
         # It is installed in a PV domain of its own, with the same name.
         memory, taken = LEAST_MEMORY, overhead(DomainType.PV, LEAST_MEMORY, job.vcpus)
     others = sum((job.swap or 0, *job.extra_disks))
+    vcpus = job.vcpus
+    if job.neighbour:
+        # Another domain, with a root as large.
+        memory = Size(memory + job.neighbour)
+        taken += overhead(DomainType(job.virt), job.neighbour, 1)
+        vcpus += 1
+        others += job.disk
     overlay = job.disk + QCOW2_EXTRA if job.disk_format is DiskFormat.QCOW2 else 0
     installed = min(job.disk, INSTALLED) if job.builder.on_host else 0
     # With an overlay the root below it is only read.
@@ -51,7 +58,7 @@ def job_want(job: JobSpec, run: str, host: HostSpec, golden: str = "") -> Want:
         domain=domain_name(run, job.name),
         memory=memory,
         overhead=taken,
-        vcpus=job.vcpus,
+        vcpus=vcpus,
         disks=job.disk + overlay + others,
         data=installed + int(written),
         golden=golden,

@@ -31,6 +31,11 @@ SLOW = frozenset(
         "balloon-stays",
         "attach-stalled",
         "detach-stalled",
+        "growth-unseen",
+        "not-allocated",
+        "discard-lost",
+        "data-lost",
+        "stays-down",
     }
 )
 """The failure classes that say no more than that something did not come in time. A panic is

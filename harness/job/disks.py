@@ -73,11 +73,14 @@ class GuestDisks:
         return tuple(rest)
 
 
-def plan_disks(spec: JobSpec, run: str, image: PreparedImage) -> GuestDisks:
-    """The disks of the guest of *spec*: a snapshot of its image, and what else it asks for."""
+def plan_disks(spec: JobSpec, run: str, image: PreparedImage, of: str = "") -> GuestDisks:
+    """The disks of the guest of *spec*: a snapshot of its image, and what else it asks for.
+
+    *of* tells those of a second guest from those of the first.
+    """
 
     def name(part: str) -> str:
-        return scratch_name(run, spec.name, part)
+        return scratch_name(run, spec.name, f"{of}-{part}" if of else part)
 
     return GuestDisks(
         root=name("root"),

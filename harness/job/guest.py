@@ -1,28 +1,79 @@
 """One guest from its first byte to its last: what the steps of a suite work with.
 
 It is made of layers, each of which needs those before it: `gueststate` (what is known of it),
-`guestmaking`, `guestdriving` (boot, shell, SSH), `guestmoving`, `guestpower`, `guestchanging`
-(the verbs), and here what is done when it is left.
+`guestmaking`, `guestdriving` (boot, shell, SSH), `guestmoving`, `guestpower`, `guestchanging`,
+`guestdisks` (the verbs), and here what is done when it is left.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import Future
+from dataclasses import replace
 
 from harness.build.remove import remove_built
+from harness.errors import NotApplicable
 from harness.host.kept import kept_tags
-from harness.host.names import saved_file
+from harness.host.names import NEIGHBOUR, saved_file
+from harness.job.backings import forget_image
 from harness.job.evidence import secrets_mask, take_evidence
-from harness.job.guestchanging import GuestChanging
+from harness.job.guestdisks import GuestDisks
 from harness.job.leaks import domid_runvars, domids_of, unchecked
 from harness.job.prepared import JobFacts
 from harness.job.teardown import VOLUME_TIMEOUT, end_passing, remove_guest
+from harness.results.layout import JobDirectory
 from harness.results.model import EvidenceResult, StepResult
 from harness.wait import SYSTEM_CLOCK, Deadline
 
 
-class GuestUnderTest(GuestChanging):
+class GuestUnderTest(GuestDisks):
     """The guest of one job. Its steps call it in order; `step` is the one that runs."""
+
+    _neighbour: GuestUnderTest | None = None
+
+    def require_neighbour(self) -> None:
+        """`NotApplicable` where the flight gives it none, or nobody could make one like it."""
+        if self.spec.neighbour is None:
+            msg = "the flight gives it no neighbour (key `neighbour`)"
+            raise NotApplicable(msg)
+        if self.spec.builder.on_host:
+            msg = f"its disk was made by {self.spec.builder}: there is no image for another"
+            raise NotApplicable(msg)
+
+    def add_neighbour(self) -> GuestUnderTest:
+        """A second guest of the same image beside it, known on the host for this job's. Not made
+        yet: `create`, `boot`, `connect`. It goes with the first."""
+        self.require_neighbour()
+        memory = self.spec.neighbour or self.spec.memory
+        other = self._neighbour = GuestUnderTest(
+            spec=replace(self.spec, memory=memory, vcpus=1, swap=None, extra_disks=()),
+            plan=self._plan,
+            host=self.host,
+            again=self._again,
+            lease=self._lease,
+            image=self._image,
+            secrets=self._secrets.directory,
+            files=JobDirectory(self._files.path / NEIGHBOUR),
+            capabilities=self._capabilities,
+            record=self._record,
+            part=NEIGHBOUR,
+        )
+        # Also removed, kept and looked for with the first.
+        self._more_volumes += other.volumes
+        return self.neighbour
+
+    @property
+    def has_neighbour(self) -> bool:
+        """Whether `add_neighbour` was called."""
+        return self._neighbour is not None
+
+    @property
+    def neighbour(self) -> GuestUnderTest:
+        """The second guest, in the step that runs; `LabError` before `add_neighbour`."""
+        other = self._needed(self._neighbour, "has no neighbour")
+        other.step = self.step
+        if other.made:
+            self._runvars["neighbour_domid"] = str(other.domain.domid)
+        return other
 
     def capture(self, culprit: StepResult) -> EvidenceResult:
         """Take evidence of a step that did not pass, before anything is removed."""
@@ -45,6 +96,8 @@ class GuestUnderTest(GuestChanging):
                 # What it had in memory is gone, and the domain with it; its volumes are not.
                 self._disconnect()
                 self.host, self._domain, self._renewed = back.host, None, True
+                if self._neighbour:
+                    self._neighbour.host, self._neighbour._domain = back.host, None
             return back.told(taken, self._files, mask)
         finally:
             self._captured += SYSTEM_CLOCK.monotonic() - began
@@ -57,9 +110,13 @@ class GuestUnderTest(GuestChanging):
         self._disconnect()
         if self._gone:
             return
+        if self._neighbour:
+            self._neighbour.remove()
         if self._moved:
             end_passing(self.host, self.name, saved_file(self._run, self.name))
         remove_guest(self.host, self.name, self._domain, self.volumes)
+        for path in self._more_files:
+            forget_image(self.host, path)
         if self.spec.builder.on_host:
             bound = Deadline.after(self.host.stretched(VOLUME_TIMEOUT))
             remove_built(self.host, self._run, self.hostname, bound)
@@ -81,12 +138,17 @@ class GuestUnderTest(GuestChanging):
 
     def close(self) -> None:
         """Let go of console, connections and slot; never raises."""
-        self._disconnect()
-        if self._recorder:
-            self._recorder.close()
+        for guest in filter(None, (self._neighbour, self)):
+            guest.let_go()
         self._lease.release()
         if self._renewed:
             self.host.close()
+
+    def let_go(self) -> None:
+        """Let go of its console and its connection; never raises."""
+        self._disconnect()
+        if self._recorder:
+            self._recorder.close()
 
     def check_leaks(self) -> Future[StepResult]:
         """What of it is on the host still, now that it was left; see `JobLedger.check`."""
@@ -97,8 +159,9 @@ class GuestUnderTest(GuestChanging):
     def facts(self, *, kept: bool) -> JobFacts:
         """For the results: where its time went, what it was called."""
         self._runvars |= domid_runvars(self._domain)
-        ours = SYSTEM_CLOCK.monotonic() - self._began - self._waited - self._captured
-        waits = {"guest": round(self._waited, 2), "harness": round(max(0.0, ours), 2)}
+        waited = self._waited + (self._neighbour._waited if self._neighbour else 0.0)
+        ours = SYSTEM_CLOCK.monotonic() - self._began - waited - self._captured
+        waits = {"guest": round(waited, 2), "harness": round(max(0.0, ours), 2)}
         if self._captured:
             waits["evidence"] = round(self._captured, 2)
         return JobFacts(host=self.host.name, kept=kept, waits=waits, runvars=dict(self._runvars))

@@ -112,7 +112,7 @@ class GuestMaking(GuestState):
         make_keypair(self._host_key, comment=self.hostname)
         seed = guest_seed(
             host_name=self.hostname,
-            machine_id=machine_id(self._run, self.spec.name),
+            machine_id=machine_id(self._run, self._identity),
             authorized_keys=[self._secrets.public_key],
             host_key=self._host_key.read_bytes(),
             host_key_pub=(load_public(self._host_key) + "\n").encode(),

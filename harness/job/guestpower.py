@@ -13,7 +13,7 @@ from harness.job.slot import in_slot
 from harness.job.xlcalls import under_test
 from harness.remote.command import Command
 from harness.wait import Deadline, NotYet, wait_for
-from harness.xen.config import Action
+from harness.xen.config import Action, DomainConfig
 from harness.xen.listing import DomainState
 
 REBOOT = "nohup sh -c 'sleep 1; exec reboot' >/dev/null 2>&1 </dev/null &"
@@ -48,11 +48,7 @@ class GuestPower(GuestMoving):
         """Make its domain again, with the same disk, follow its boot, and log in."""
         config = replace(self.domain_config(), on_crash=on_crash, on_reboot=on_reboot)
         self._actions = on_crash, on_reboot
-        # What its console said before is none of this life's.
-        self._deaths = nullcontext
-        with in_slot(self._lease):
-            self._launch(config)
-        self._up_again()
+        self._start(config)
 
     def reboot(self) -> None:
         """Have it reboot by itself, from inside; to its login prompt, in a new domain."""
@@ -79,6 +75,13 @@ class GuestPower(GuestMoving):
         return self._ends("reboot", self._reboot_inside)
 
     # -- small parts -------------------------------------------------------------------
+
+    def _start(self, config: DomainConfig) -> None:
+        # What its console said before is none of this life's.
+        self._deaths = nullcontext
+        with in_slot(self._lease):
+            self._launch(config)
+        self._up_again()
 
     def _reboot_inside(self) -> None:
         self.ssh.run(Command.script("reboot-guest", REBOOT))

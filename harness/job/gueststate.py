@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
@@ -58,6 +59,7 @@ class GuestState:
         capabilities: Capabilities,
         rescue: Rescue | None = None,
         record: Record = ConsoleRecorder,
+        part: str = "",
     ) -> None:
         self.spec = spec
         self.host = host
@@ -68,11 +70,13 @@ class GuestState:
         # All that comes to be on the host does so while the slot is ours; what is the job's own
         # may be looked at and ended at any time.
         self._fenced = fenced(host, lease)
-        self.name = domain_name(plan.flight_id, spec.name)
-        self.hostname = host_name(plan.flight_id, spec.name)
-        self.disks = plan_disks(spec, plan.flight_id, image)
-        macs = MacAllocator(plan.flight_id, (job.name for job in plan.jobs), interfaces=2)
-        self.mac = macs.mac(spec.name)
+        self.name = domain_name(plan.flight_id, spec.name, part)
+        self._identity = f"{spec.name}/{part}" if part else spec.name
+        """What is made into names and ids that no other guest has."""
+        self.hostname = host_name(plan.flight_id, self._identity)
+        self.disks = plan_disks(spec, plan.flight_id, image, part)
+        macs = MacAllocator(plan.flight_id, (job.name for job in plan.jobs), interfaces=3)
+        self.mac = macs.mac(spec.name, 2 if part else 0)
         self.spare_mac = macs.mac(spec.name, 1)
         """For an interface that it is given later."""
         self.step = StepRecord(job=spec.name, testid="none")
@@ -94,13 +98,16 @@ class GuestState:
         self._runvars |= {"mac": self.mac, "slot": str(lease.slot)}
         if image.key:
             self._runvars["image"] = image.key
-        self._runvars["uuid"] = domain_uuid(self._run, spec.name)
+        self._runvars["uuid"] = domain_uuid(self._run, self._identity)
         self._pressure = PressureWatch(host.runner, factor=host.timeout_factor)
         self._deaths: Callable[[], AbstractContextManager[None]] = nullcontext
         self._boots_at = 0
         """Where in the console's log its present boot begins."""
         self._more_volumes: list[str] = []
         """What it was given later."""
+        self._more_files: list[str] = []
+        """The same, on dom0's own disk."""
+        self._disk_numbers = itertools.count(1)
         self._moved = False
         """Whether its domain may have had another name, or been saved to a file."""
         self._began = SYSTEM_CLOCK.monotonic()
@@ -130,6 +137,11 @@ class GuestState:
     def volumes(self) -> tuple[str, ...]:
         """All of its LVs, in an order in which they can be removed."""
         return (*self._more_volumes, *self.disks.volumes)
+
+    @property
+    def made(self) -> bool:
+        """Whether it has, or had, a domain."""
+        return self._domain is not None
 
     @property
     def recorder(self) -> ConsoleRecorder:

@@ -49,6 +49,7 @@ def fits(job: JobSpec, image: PreparedImage) -> bool:
         and job.virt in (Virt.PV, Virt.PVH)
         and not job.swap
         and not job.extra_disks
+        and not job.neighbour
         and job.image is None
         and image.seedable
         and bool(image.golden and image.kernel and image.initrd)

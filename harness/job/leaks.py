@@ -33,7 +33,7 @@ SETTLE = timedelta(seconds=5)
 is just ending, a device that udev has open. osstest counts only processes that it sees twice."""
 _INTERVAL = timedelta(seconds=1)
 
-DOMID_RUNVARS = ("domid", "former_domids", "installer_domid")
+DOMID_RUNVARS = ("domid", "former_domids", "installer_domid", "neighbour_domid")
 """Where a job tells the numbers of its domains."""
 
 Domids = Mapping[str, Iterable[int]]

@@ -16,12 +16,12 @@ from harness.guest.identity import host_name
 from harness.host.fence import fenced
 from harness.host.kept import KEPT
 from harness.host.lease import SETTLE, SILENCE, Busy, SlotLease, SlotTerms, take_lease
-from harness.host.names import domain_name
+from harness.host.names import domain_name, saved_file
 from harness.host.slots import Claim, whoami
 from harness.host.xenhost import XenHost
 from harness.job.placed import Placements
 from harness.job.reap import reap
-from harness.job.teardown import VOLUME_TIMEOUT, remove_guest
+from harness.job.teardown import VOLUME_TIMEOUT, end_passing, remove_guest
 from harness.status import Status
 from harness.steps import StepRecord
 from harness.storage.names import TAG
@@ -181,7 +181,9 @@ def clear_own(host: XenHost, job: JobSpec, run: str) -> str:
     volumes = host.volumes.list(f"{TAG}.run={run}", f"{TAG}.job={job.name}")
     if any(KEPT in volume.tags for volume in volumes):
         return f"{job.name} is kept"
-    remove_guest(host, domain_name(run, job.name), None, [volume.name for volume in volumes])
+    name = domain_name(run, job.name)
+    end_passing(host, name, saved_file(run, name))
+    remove_guest(host, name, None, [volume.name for volume in volumes])
     if job.builder.on_host:
         bound = Deadline.after(host.stretched(VOLUME_TIMEOUT))
         remove_built(host, run, host_name(run, job.name), bound)

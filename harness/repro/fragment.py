@@ -64,6 +64,8 @@ def _settings(job: JobSpec) -> dict[str, Any]:
             if time != DEFAULT_TIMEOUTS.get(phase)
         },
     }
+    if job.neighbour:
+        found["neighbour"] = str(job.neighbour)
     if job.image:
         found["image"] = _image(job.image)
     if job.builder is Builder.XEN_CREATE_IMAGE:

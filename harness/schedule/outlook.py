@@ -102,14 +102,20 @@ def _load(name: str, slots: int, bars: Sequence[Bar], jobs: Mapping[str, JobSpec
         slots=slots,
         jobs=len(mine),
         busy=sum(bar.end - bar.begin for bar in mine) / whole if whole else 0.0,
-        memory=Size(_at_once(mine, lambda bar: jobs[bar.job].memory)),
+        memory=Size(_at_once(mine, lambda bar: memory_of(jobs[bar.job]))),
         disk=Size(_at_once(mine, lambda bar: disk_of(jobs[bar.job]))),
     )
 
 
+def memory_of(job: JobSpec) -> Size:
+    """That of all guests of a job together."""
+    return Size(job.memory + (job.neighbour or 0))
+
+
 def disk_of(job: JobSpec) -> Size:
     """All disks of a job together."""
-    return Size(job.disk + (job.swap or 0) + sum(job.extra_disks))
+    roots = job.disk * (2 if job.neighbour else 1)
+    return Size(roots + (job.swap or 0) + sum(job.extra_disks))
 
 
 def _at_once(bars: Iterable[Bar], size: Callable[[Bar], int]) -> int:

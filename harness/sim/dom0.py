@@ -12,6 +12,7 @@ from harness.host.names import BUILD_DIRECTORY, RUN_DIRECTORY
 from harness.sim.host import SimHost
 from harness.sim.request import Answer, Handler, Request
 from harness.sim.slots import drained
+from harness.sim.wires import talks
 from harness.sim.xl import DOM0_KERNEL
 from harness.storage.names import Role
 
@@ -253,7 +254,7 @@ def ping(host: SimHost, request: Request) -> Answer:
     """``ping`` with -c."""
     address, count = request.words[-1], int(request.words[request.words.index("-c") + 1])
     guest = host.guest_at(address)
-    answers = guest is not None and guest.has_address
+    answers = guest is not None and talks(host, guest)
     lost = 0 if answers else count
     if guest and guest.strikes(FaultKind.PACKET_LOSS):
         lost = max(1, count // 5)

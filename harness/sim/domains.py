@@ -29,7 +29,8 @@ class State(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """A device of a domain. *kind* is ``vbd``, ``vif`` or ``console``."""
+    """A device of a domain. *kind* is ``vbd``, ``qdisk`` (a disk that QEMU serves), ``vif`` or
+    ``console``."""
 
     kind: str
     number: int
@@ -65,7 +66,8 @@ class SimDomain:
         for disk in self.config.disks:
             details = {"dev": disk.vdev, "params": disk.target}
             number = device_number(disk.vdev)
-            found.append(Device(kind="vbd", number=number, config=details))
+            kind = "vbd" if disk.target.startswith("/dev/") and disk.format == "raw" else "qdisk"
+            found.append(Device(kind=kind, number=number, config=details))
         for index, vif in enumerate(self.config.vifs):
             details = {"mac": vif.mac, "bridge": vif.bridge}
             found.append(Device(kind="vif", number=index, config=details))

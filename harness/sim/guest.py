@@ -28,6 +28,8 @@ from harness.sim.disk import GuestFiles
 from harness.sim.faults import Faults
 from harness.sim.shell import run_on_console
 
+FORGETFUL = "systemd.volatile=state"
+"""With that a guest's /var is in its memory (systemd(1))."""
 DEAF = "initcall_blacklist=xen_setup_shutdown_event"
 """With that a guest's kernel does not look at ``control/shutdown`` (drivers/xen/manage.c)."""
 HALTED, RESTARTING = re.compile(r"reboot: System halted"), "reboot: Restarting system"
@@ -74,6 +76,13 @@ class SimGuest:
         self.over = False
         self.behind = 0.0
         """Seconds that its clock lacks."""
+        self.link_up = True
+        self.reaches: Callable[[str], bool] = lambda _: False
+        """Whether somebody answers it at an address."""
+        self.pretends: str | None = None
+        """The MAC address that it uses in place of its own."""
+        self.in_memory: dict[str, bytes] = {}
+        """Files that go with it."""
         self.counts_since: float | None = None
         """When the process began that counts; None when there is none."""
         self._slow_until = 0.0

@@ -31,7 +31,8 @@ from harness.sim.guest import End, Machine, SimGuest
 from harness.sim.locks import Locks
 from harness.sim.request import Handler
 from harness.sim.slots import Slots
-from harness.sim.volumes import Contents, VolumeGroup, pool_size
+from harness.sim.volumes import Contents, Volume, VolumeGroup, pool_size
+from harness.sim.wires import reaches, talks
 from harness.sim.xlcfg import DiskConfig, GuestConfig
 from harness.storage.names import tag_value
 from harness.testbox.volumes import BRIDGE, THIN_POOL, VOLUME_GROUP
@@ -79,6 +80,12 @@ class SimHost:
         """What others wrote there."""
         self.consoles: dict[int, int] = {}
         """Console clients: process id to the domid that each is at."""
+        self.images: dict[str, Volume] = {}
+        """Files that serve as disks, by path."""
+        self.taken_down: set[str] = set()
+        """Interfaces of dom0's that are down."""
+        self.checks_macs = False
+        """Whether it drops what comes of a guest under another MAC address."""
         self.held: set[str] = set()
         """Volumes that are open for no reason that a domain gives."""
         self.connections: list[Connection] = []
@@ -122,6 +129,7 @@ class SimHost:
         """A new domain, paused."""
         domid = self.next_domid
         guest = SimGuest(self.clock, self.faults, lambda how: self._guest_ended(domid, how))
+        guest.reaches = lambda address: talks(self, guest) and reaches(self, address)
         return self._add(config, guest)
 
     def take_out(self, domain: SimDomain) -> SimGuest:
@@ -228,6 +236,10 @@ class SimHost:
         contents = volume.contents if volume else Contents()
         below = self.group.at(contents.backing) if contents.backing else None
         return below.contents if below else contents
+
+    def behind(self, target: str) -> Volume | None:
+        """What a disk is in: a volume or a file."""
+        return self.group.at(target) or self.images.get(target)
 
     @staticmethod
     def _devices(disks: tuple[DiskConfig, ...]) -> list[str]:

@@ -85,13 +85,15 @@ def mkswap(host: SimHost, request: Request) -> Answer:
 
 
 def qemu_img(host: SimHost, request: Request) -> Answer:
-    """``qemu-img create -f qcow2 -b BACKING ... DEVICE``."""
+    """``qemu-img create -f qcow2 [-b BACKING] ... DEVICE [SIZE]``."""
     words = request.words
-    volume = host.group.at(words[-1])
+    (device,) = [word for word in words if word.startswith("/dev/")][-1:]
+    volume = host.group.at(device)
     if volume is None:
-        said = f"qemu-img: {words[-1]}: Could not open '{words[-1]}'\n"
+        said = f"qemu-img: {device}: Could not open '{device}'\n"
         return Answer(stderr=said, status=1)
-    volume.contents.backing = words[words.index("-b") + 1]
+    if "-b" in words:
+        volume.contents.backing = words[words.index("-b") + 1]
     volume.contents.written = Size.parse("1M")
     return Answer(seconds=0.2, disk=True)
 

@@ -4,35 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from harness.job.witness import DATA
 from harness.remote.command import Command
-from harness.sim.domains import SimDomain
-from harness.sim.guest import Machine, SimGuest
+from harness.sim.guest import SimGuest
 from harness.sim.host import SimHost
+from harness.sim.inside import Inside
+from harness.sim.insidedisks import IN_GUEST_DISKS
+from harness.sim.insidenet import IN_GUEST_NET
 from harness.sim.request import Answer, name_of, words_of
 
 _TICK = 0.5
 _PROCESS = "612"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inside:
-    """A guest, from within."""
-
-    host: SimHost
-    guest: SimGuest
-    machine: Machine
-    domain: SimDomain
-    session: str
-    words: tuple[str, ...]
-    stdin: bytes
-
-    @property
-    def files(self) -> dict[str, bytes]:
-        """On its first disk."""
-        return self.host.root_of(self.domain.config).files
 
 
 def answer(
@@ -138,4 +121,6 @@ IN_GUEST: Mapping[str, Callable[[Inside], Answer]] = {
     "see-disk": _disk,
     "see-nic": _nic,
     "write-block": _write,
+    **IN_GUEST_DISKS,
+    **IN_GUEST_NET,
 }

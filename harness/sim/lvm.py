@@ -51,6 +51,8 @@ def lvs(host: SimHost, request: Request) -> Answer:
         found = [row for row in found if row.name == name]
         if not found:
             return _refuse(f'Failed to find logical volume "{others[0]}"')
+    if options.get("-o") == ["discards"]:
+        return Answer(stdout="  passdown\n")
     if "--reportformat" in options:
         wanted = options["-o"][0].split(",")
         fields = (_fields(host.group, row) for row in found)
@@ -71,7 +73,7 @@ def vgs(host: SimHost, request: Request) -> Answer:
 
 
 def lvcreate(host: SimHost, request: Request) -> Answer:
-    """``lvcreate``: a thin volume, or a thin snapshot."""
+    """``lvcreate``: a thin volume, a thin snapshot, or one that is not thin."""
     options, others = read_options(request.words)
     group, name = host.group, options["--name"][0]
     vg, _, origin = others[0].partition("/")
@@ -82,6 +84,8 @@ def lvcreate(host: SimHost, request: Request) -> Answer:
     source = group.volumes.get(origin)
     if origin and source is None:
         return _refuse(f"Snapshot origin LV {origin} not found in Volume group {vg}.")
+    if "--size" in options:
+        return _thick(host, name, Size.parse(options["--size"][0]), options)
     full = host.faults.strike(FaultKind.NO_SPACE, job=request.job, command=request.name)
     if full or data_percent(host) > MOST_DATA + 5:
         pool = f"{vg}/{group.pool}"
@@ -90,6 +94,15 @@ def lvcreate(host: SimHost, request: Request) -> Answer:
         )
     size = source.size if source else Size.parse(options["--virtualsize"][0])
     group.add(name, size, tags=set(options.get("--addtag", ())), origin=source)
+    return _done(f'Logical volume "{name}" created.')
+
+
+def _thick(host: SimHost, name: str, size: Size, options: Mapping[str, list[str]]) -> Answer:
+    group = host.group
+    if size > group.free:
+        extents = f"{group.free // EXTENT} extents): {size // EXTENT} required"
+        return _refuse(f'Volume group "{group.name}" has insufficient free space ({extents}.')
+    group.add(name, size, tags=set(options.get("--addtag", ()))).thin = False
     return _done(f'Logical volume "{name}" created.')
 
 
@@ -180,7 +193,7 @@ def _of_group(group: VolumeGroup) -> dict[str, str]:
     return {
         "vg_name": group.name,
         "vg_size": str(int(group.pool_size) + SPARE),
-        "vg_free": str(SPARE),
+        "vg_free": str(group.free),
         "vg_extent_size": str(EXTENT),
     }
 

@@ -14,11 +14,15 @@ from harness.job.proof import BOOT_ID
 from harness.remote.command import Command
 from harness.remote.outcome import NOT_FOUND
 from harness.sim.request import Answer, name_of
+from harness.sim.wires import pings
 
 if TYPE_CHECKING:
     from harness.sim.guest import Machine, SimGuest
 
 RELEASE = "6.1.0-56-cloud-amd64"
+_LINK = re.compile(r"ip link set dev enX0 (?:(?P<state>up|down)|address (?P<mac>\S+))")
+_CHANGES = re.compile(r"ip (?:address add|route replace) .*")
+_PING = re.compile(r"ping -n -q -c (?P<count>\d+) -w \d+ (?P<address>\S+)")
 _NONCE = re.compile(r"printf %s (\w+) \| sha256sum")
 _NETWORKCTL = """\
 IDX LINK TYPE     OPERATIONAL SETUP
@@ -39,6 +43,18 @@ def run_on_console(guest: SimGuest, machine: Machine, command: str) -> tuple[str
         return f"{json.dumps(links(guest, machine))}\nrunning\n", 0
     if command == WHY:
         return _NETWORKCTL, 0
+    if match := _LINK.fullmatch(command):
+        if match["mac"]:
+            guest.pretends = None if match["mac"] == machine.mac else match["mac"]
+        else:
+            guest.link_up = match["state"] == "up"
+        return "", 0
+    if _CHANGES.fullmatch(command):
+        return "", 0
+    if match := _PING.fullmatch(command):
+        address = match["address"]
+        answer = pings(address, int(match["count"]), 56, guest.reaches(address))
+        return answer.stdout, answer.status
     return f"sh: 1: {command.split()[0]}: not found\n", NOT_FOUND
 
 

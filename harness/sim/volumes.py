@@ -14,7 +14,7 @@ CHUNK = 64 << 10
 METADATA = 128 << 20
 """Of a thin pool, in bytes."""
 SPARE = 2 << 30
-"""Bytes of the group that are in no volume."""
+"""Bytes of the group that are not in its pool."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
@@ -28,15 +28,27 @@ class Contents:
     """Of a qcow2 image: the device that it is laid over."""
     written: int = 0
     """Bytes that are allocated for this volume alone."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Bytes of those files that are large."""
+    deleted: int = 0
+    """Bytes that were written and are in no file any more."""
+    formatted: int = 0
+    """Bytes that a file system on it takes; 0 when nobody made one here."""
 
     def snapshot(self) -> Contents:
         """The same, to be changed apart."""
-        return Contents(files=dict(self.files), swap=self.swap, backing=self.backing)
+        return Contents(
+            files=dict(self.files),
+            swap=self.swap,
+            backing=self.backing,
+            sizes=dict(self.sizes),
+            formatted=self.formatted,
+        )
 
 
 @dataclass(kw_only=True)
 class Volume:
-    """A thin volume. *size* in bytes."""
+    """A volume, or a file that serves as a disk. *size* in bytes."""
 
     name: str
     size: int
@@ -44,6 +56,7 @@ class Volume:
     tags: set[str] = field(default_factory=set)
     origin: str | None = None
     writable: bool = True
+    thin: bool = True
     contents: Contents = field(default_factory=Contents)
 
 
@@ -79,7 +92,13 @@ class VolumeGroup:
     @property
     def used(self) -> int:
         """Bytes of the pool that are in use."""
-        return self.taken + sum(one.contents.written for one in self.volumes.values())
+        thin = (one for one in self.volumes.values() if one.thin)
+        return self.taken + sum(one.contents.written for one in thin)
+
+    @property
+    def free(self) -> int:
+        """Bytes of the group that are in no volume."""
+        return SPARE - sum(one.size for one in self.volumes.values() if not one.thin)
 
     def percent(self, volume: Volume) -> float:
         """How much of a volume is allocated, that of its origin included."""
@@ -127,14 +146,16 @@ def rows(
         yield Row(
             name=name,
             size=volume.size,
-            attr=f"V{access}i-a{'o' if held else '-'}t---",
+            attr=f"V{access}i-a{'o' if held else '-'}t---"
+            if volume.thin
+            else f"-{access}i-a{'o' if held else '-'}----",
             minor=volume.minor,
             open=held,
-            pool=group.pool,
+            pool=group.pool if volume.thin else "",
             origin=volume.origin or "",
             tags=",".join(sorted(volume.tags)),
             permissions="writeable" if volume.writable else "read-only",
-            data_percent=f"{group.percent(volume):.2f}",
+            data_percent=f"{group.percent(volume):.2f}" if volume.thin else "",
         )
 
 

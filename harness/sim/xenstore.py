@@ -12,7 +12,9 @@ from harness.sim.request import Answer, Handler, Request
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ABSENT = "No such file or directory"
 _CONNECTED, _WAITING = "4", "1"
-_BEGUN = {"console": "1", "vbd": "2", "vif": "2"}
+_BEGUN = {"console": "1", "vbd": "2", "qdisk": "2", "vif": "2"}
+_DISKS = {"vbd": "phy", "qdisk": "qdisk"}
+"""How libxl calls what serves a disk, by the kind of its back end."""
 
 
 def tree(host: SimHost) -> dict[str, str]:
@@ -139,7 +141,12 @@ def _paths(domid: int, device: Device) -> tuple[str, str]:
     own = f"/local/domain/{domid}"
     if device.kind == "console":
         return back, f"{own}/console"
-    return back, f"{own}/device/{device.kind}/{device.number}"
+    return back, f"{own}/device/{_front_kind(device)}/{device.number}"
+
+
+def _front_kind(device: Device) -> str:
+    """A guest sees all disks alike."""
+    return "vbd" if device.kind in _DISKS else device.kind
 
 
 def _place(backend: Backend) -> str:
@@ -152,10 +159,10 @@ def _backend(domid: int, device: Device, *, connected: bool) -> Iterator[tuple[s
     yield f"{back}/frontend-id", str(domid)
     yield f"{back}/online", "1"
     yield f"{back}/state", _CONNECTED if connected else _BEGUN[device.kind]
-    if device.kind == "vbd":
+    if device.kind in _DISKS:
         yield f"{back}/hotplug-status", "connected"
         yield f"{back}/mode", "w"
-        yield f"{back}/type", "phy"
+        yield f"{back}/type", _DISKS[device.kind]
     for key, value in device.config.items():
         yield f"{back}/{key}", value
 
@@ -166,7 +173,7 @@ def _frontend(domid: int, device: Device, *, connected: bool) -> Iterator[tuple[
     yield f"{front}/backend-id", "0"
     if device.kind != "console":
         yield f"{front}/state", _CONNECTED if connected else _WAITING
-    if device.kind == "vbd":
+    if device.kind in _DISKS:
         yield f"{front}/virtual-device", str(device.number)
     if device.kind == "vif":
         yield f"{front}/mac", device.config["mac"]
@@ -174,7 +181,7 @@ def _frontend(domid: int, device: Device, *, connected: bool) -> Iterator[tuple[
 
 def _libxl_device(domid: int, device: Device) -> Iterator[tuple[str, str]]:
     back, front = _paths(domid, device)
-    place = f"/libxl/{domid}/device/{device.kind}/{device.number}"
+    place = f"/libxl/{domid}/device/{_front_kind(device)}/{device.number}"
     yield f"{place}/backend", back
     yield f"{place}/frontend", front
     yield f"{place}/frontend-id", str(domid)

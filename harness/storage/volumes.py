@@ -115,6 +115,28 @@ class VolumeManager:
         )
         return self.path(name)
 
+    def create_thick(self, name: str, size: Size, tags: tuple[str, ...]) -> str:
+        """Make a volume beside the thin pool; returns its path. It reads as whatever was there.
+
+        `LabError` when there is no space; see `free`.
+        """
+        self._lvm(
+            Command.of(
+                *("lvcreate", "--yes", "--wipesignatures", "n", "--size", f"{size.mib}m"),
+                *("--name", check_name(name), *_tag_options("--addtag", tags), self._vg),
+            )
+        )
+        return self.path(name)
+
+    def extend(self, name: str, size: Size) -> None:
+        """Have a volume be of *size*, be it in use. `LabError` when there is no space."""
+        self._lvm(Command.of("lvextend", "--yes", "--size", f"{size.mib}m", f"{self._vg}/{name}"))
+
+    @property
+    def free(self) -> Size:
+        """How much of the group is in no volume, and in no pool."""
+        return Size(self._group().free)
+
     def snapshot(
         self, origin: str, name: str, tags: tuple[str, ...], size: Size | None = None
     ) -> str:
@@ -132,8 +154,7 @@ class VolumeManager:
         if size is not None:
             made = self._expect(name)
             if made.size < size:
-                grow = ("lvextend", "--yes", "--size", f"{size.mib}m", f"{self._vg}/{name}")
-                self._lvm(Command.of(*grow))
+                self.extend(name, size)
         return self.path(name)
 
     def set_readonly(self, name: str) -> None:

@@ -98,6 +98,8 @@ def test_any_text_is_a_want_or_an_error(text: str) -> None:
         ({"xf.job": 300}, 212),
         ({"xf.job": 512}, 0),
         ({"xf.job": 600}, 0),
+        ({"xf.job": 300, "xf.job--neighbour": 200}, 12),
+        ({"xf.job": 300, "xf.job--incoming": 200}, 212),
     ],
 )
 def test_what_of_a_claim_is_still_to_be_taken(there: dict[str, int], to_come: int) -> None:
@@ -178,6 +180,8 @@ def test_vcpus_of_claims_count_before_the_guest_shows_them() -> None:
     claimed = claims(want("a", vcpus=4), want("b", vcpus=2))
     found = room(domains={"xf.a": 512, "other": 100}, claimed=claimed)
     assert vcpus_in_use(found) == 4 + 2 + 1
+    second = (*found.domains, DomainNow(name="xf.a--neighbour", memory=100, vcpus=1))
+    assert vcpus_in_use(replace(found, domains=second)) == 4 + 2 + 1
     assert told(found, want(vcpus=1)) == []
     assert told(found, want(vcpus=2)) == ["1 vCPU on rack1: 1 vCPU free, 2 vCPUs wanted"]
 

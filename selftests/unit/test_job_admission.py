@@ -134,6 +134,15 @@ def test_a_job_takes_its_guest_and_what_xen_needs_for_it() -> None:
     assert (found.disks, found.data) == (2 * GIB, 512 * MIB)
 
 
+def test_a_second_guest_is_of_the_same_job() -> None:
+    one = replace(base_job(), virt=Virt.PVH, memory=Size.parse("1G"), vcpus=2)
+    alone = job_want(one, "run-1", HOST)
+    both = job_want(replace(one, neighbour=Size.parse("384M")), "run-1", HOST)
+    assert (both.memory, both.vcpus) == (alone.memory + 384 * MIB, 3)
+    assert both.overhead > alone.overhead
+    assert (both.disks, both.data) == (2 * alone.disks, 2 * alone.data)
+
+
 def test_without_overcommit_all_of_its_disks_is_its_own() -> None:
     job = replace(base_job(), swap=Size.parse("256M"), extra_disks=(Size.parse("1G"),))
     full = job_want(job, "run-1", replace(HOST, disk_overcommit=1.0))

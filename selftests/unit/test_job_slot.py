@@ -14,7 +14,7 @@ from harness.host.drain import drain
 from harness.host.fake import FakeHost
 from harness.host.kept import KEPT
 from harness.host.lease import SILENCE, SlotLease
-from harness.host.names import domain_name
+from harness.host.names import domain_name, saved_file
 from harness.host.slots import Claim
 from harness.job.slot import WaitingNotes, in_slot, slot_terms, take_slot
 from harness.remote.fake import FakeStream
@@ -119,6 +119,18 @@ def test_what_a_dead_worker_of_this_flight_left_goes_and_no_other_jobs(bench: Be
     lease = bench.take()
     assert list(bench.fake.volumes) == [scratch_name(run, bench.job.name)]
     assert bench.fake.domains == {}
+    lease.release()
+
+
+def test_its_second_guest_and_one_that_was_on_the_move_go_too(bench: Bench) -> None:
+    run = bench.plan.flight_id
+    bench.fake.locked.add(run)
+    bench.died(run, bench.other.name)
+    name = domain_name(run, bench.other.name)
+    bench.fake.domains |= {f"{name}--neighbour": 8, f"{name}--incoming": 9}
+    lease = bench.take()
+    assert bench.fake.domains == {}
+    assert any(f"forget-saved {saved_file(run, name)}" in line for line in bench.fake.runner.lines)
     lease.release()
 
 

@@ -77,12 +77,12 @@ class Lab:
         """Run it to its end."""
         return LocalRunner().run(self.command(*argv), timeout=timeout, check=False)
 
-    def pytest(self, *argv: str) -> CommandResult:
+    def pytest(self, *argv: str, timeout: timedelta = FLIGHT_TIMEOUT) -> CommandResult:
         """Plain pytest, as a user would call it in the checkout."""
         words = ("sh", "-ec", 'cd "$1"; shift; exec "$@"', "sh", str(self.folder))
         env = {"PYTHONPATH": str(CHECKOUT), "COLUMNS": "100"}
         command = Command((*words, sys.executable, "-m", "pytest", *argv), env=env)
-        return LocalRunner().run(command, timeout=FLIGHT_TIMEOUT, check=False)
+        return LocalRunner().run(command, timeout=timeout, check=False)
 
     @property
     def latest(self) -> Path:
