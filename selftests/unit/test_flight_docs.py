@@ -60,6 +60,7 @@ def test_every_rule_axis_and_phase_is_named() -> None:
         ("lifecycle", 6, 0),
         ("storage", 5, 0),
         ("network", 5, 0),
+        ("osstest", 20, 0),
     ],
 )
 def test_the_counts_of_the_shipped_flights(name: str, run: int, skip: int) -> None:
