@@ -134,7 +134,8 @@ class FlightRecorder:
         self._write_results()
 
     def job_skipped(self, job: str, steps: Iterable[StepResult]) -> None:
-        """A job that cannot run; *steps* say why. `results.json` follows with the next step."""
+        """A job that cannot run, or shall not; *steps* say why. `results.json` follows with the
+        next step."""
         for step in steps:
             self._add(StepFinished(at=self._now(), job=job, step=step))
         self.job_ended(job)
