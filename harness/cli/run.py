@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shlex
 from functools import partial
 from itertools import chain
@@ -127,6 +126,8 @@ def run(
 
     [cyan]xenflight run nightly --branch xen-unstable --blessing real[/cyan]
     """
+    import secrets
+
     from harness.cli.output import output
     from harness.cli.planning import (
         host_lines,
