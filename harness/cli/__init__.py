@@ -10,8 +10,6 @@ import importlib
 import importlib.util
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -124,6 +122,10 @@ def _pipe_closed() -> int:
 
 def _report_bug(error: Exception) -> int:
     """Keep the traceback for the bug's report; the user's screen is no place for it."""
+    # Not quick to load, and seldom needed.
+    import tempfile
+    import traceback
+
     text = "".join(traceback.format_exception(error))
     with tempfile.NamedTemporaryFile(
         "w", prefix="xenflight-bug-", suffix=".txt", delete=False, encoding="utf-8"

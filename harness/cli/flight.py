@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -90,6 +89,8 @@ def plan(
 
     [cyan]xenflight plan nightly --host rack1,rack2 --gantt nightly.html[/cyan]
     """
+    import secrets
+
     from harness.cli.outlookview import outlook_lines
     from harness.cli.output import output
     from harness.cli.planning import host_lines, keeping_words, print_plan, workers_for

@@ -91,6 +91,7 @@ def pytest_line(
     words += ["--dump-core"] if plan.dump_core else []
     words += [] if plan.retry else ["--no-retry"]
     words += [] if plan.power_cycle else ["--no-power-cycle"]
+    words += ["--fail-fast"] if plan.fail_fast else []
     return [*words, "-n", str(workers)] if workers > 1 else words
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 import shlex
-from typing import Annotated
+from functools import partial
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -22,6 +23,9 @@ from harness.cli.options import (
     YesOption,
 )
 from harness.flight.axes import Keep
+
+if TYPE_CHECKING:
+    from harness.flight.plan import Plan
 
 
 @app.command()
@@ -74,6 +78,29 @@ def run(
             min=1, metavar="N", help="How often steps of many rounds do their thing; 10 by default."
         ),
     ] = None,
+    fail_fast: Annotated[
+        bool,
+        typer.Option(
+            "--fail-fast", help="Once a job failed begin no other; those that run end as usual."
+        ),
+    ] = False,
+    until_first_failure: Annotated[
+        bool,
+        typer.Option(
+            "--until-first-failure",
+            help="Repeat the flight until a job fails; each time is a flight of its own.",
+        ),
+    ] = False,
+    times: Annotated[
+        int | None,
+        typer.Option(min=1, max=100_000, metavar="N", help="With that: so many times at most."),
+    ] = None,
+    within: Annotated[
+        str | None,
+        typer.Option(
+            "--for", metavar="TIME", help="With that: begin no flight after so long, such as 8h."
+        ),
+    ] = None,
     branch: OwnBranchOption = None,
     blessing: BlessingOption = None,
     store: StoreOption = None,
@@ -93,8 +120,14 @@ def run(
 
     [cyan]xenflight run nightly --shard 2/4 --store none[/cyan]
 
+    [cyan]xenflight run nightly --fail-fast[/cyan]
+
+    [cyan]xenflight run smoke --until-first-failure --times 50 --keep on-failure[/cyan]
+
     [cyan]xenflight run nightly --branch xen-unstable --blessing real[/cyan]
     """
+    import secrets
+
     from harness.cli.output import output
     from harness.cli.planning import (
         host_lines,
@@ -103,27 +136,33 @@ def run(
         pytest_line,
         workers_for,
     )
+    from harness.cli.repeat import Flown, any_failed, bounds_of, until_failure
     from harness.flight.build import build_plan, keep_time, refuse_many
     from harness.schedule.past import expecting
     from harness.schedule.shard import take_shard
 
-    plan = build_plan(
-        flight,
-        only=only or (),
-        hosts=host or (),
-        keep=keep,
-        keep_for=keep_time(keep_for),
-        timeout_factor=timeout_factor,
-        dump_core=dump_core,
-        retry=retry,
-        power_cycle=not no_power_cycle,
-        huge=yes,
-    )
+    bounds = bounds_of(wanted=until_first_failure, times=times, within=within)
+
+    def plan_anew() -> Plan:
+        plan = build_plan(
+            flight,
+            only=only or (),
+            hosts=host or (),
+            keep=keep,
+            keep_for=keep_time(keep_for),
+            timeout_factor=timeout_factor,
+            dump_core=dump_core,
+            retry=retry,
+            power_cycle=not no_power_cycle,
+            fail_fast=fail_fast,
+            huge=yes,
+        )
+        plan = expecting(plan, branch=branch, store=store)
+        return take_shard(plan, shard, token=secrets.token_hex(3)) if shard else plan
+
+    plan = plan_anew()
     keeping = keeping_words(branch, blessing, store)
     keeping += ["--rounds", str(rounds)] if rounds else []
-    plan = expecting(plan, branch=branch, store=store)
-    if shard:
-        plan = take_shard(plan, shard, token=secrets.token_hex(3))
     workers = workers_for(plan, jobs)
     if dry_run:
         console = output()
@@ -136,4 +175,13 @@ def run(
         refuse_many(plan)
     from harness.plugin.launch import run_flight
 
-    raise typer.Exit(run_flight(plan, workers=workers, keeping=keeping))
+    if bounds is None:
+        raise typer.Exit(run_flight(plan, workers=workers, keeping=keeping))
+    plans = chain([plan], iter(plan_anew, None))
+
+    def fly() -> Flown:
+        one = next(plans)
+        code = run_flight(one, workers=workers, keeping=keeping)
+        return Flown(flight_id=one.flight_id, code=code, failed=any_failed(one.flight_id))
+
+    raise typer.Exit(until_failure(fly, bounds, partial(output().print, markup=False)))

@@ -51,6 +51,7 @@ def build_plan(
     dump_core: bool = False,
     retry: bool = True,
     power_cycle: bool = True,
+    fail_fast: bool = False,
     huge: bool = False,
 ) -> Plan:
     """The plan for *flight*, a name or a file; `UsageError` when it cannot be.
@@ -74,7 +75,9 @@ def build_plan(
         keep=keep,
         keep_for=keep_for,
     )
-    plan = replace(plan, dump_core=dump_core, retry=retry, power_cycle=power_cycle)
+    plan = replace(
+        plan, dump_core=dump_core, retry=retry, power_cycle=power_cycle, fail_fast=fail_fast
+    )
     if timeout_factor is None:
         return plan
     hosts_then = tuple(replace(host, timeout_factor=timeout_factor) for host in plan.hosts)

@@ -88,6 +88,8 @@ class Plan:
     """Whether the memory of a guest that fails is wanted among its evidence."""
     retry: bool = True
     """Whether jobs that our lab broke are tried once more."""
+    fail_fast: bool = False
+    """Whether no more jobs begin once one failed."""
     power_cycle: bool = True
     """Whether the host may be power-cycled, where its own terms allow it."""
     expected: Mapping[str, Expectation] = field(default_factory=dict, hash=False)

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import lru_cache
 
 from harness.guest.identity import host_name
 from harness.host.census import Census, Entry, Kind
@@ -55,6 +56,12 @@ _HOSTS = re.compile(
     r"|slots/(?:gate|token(?:\.new)?|admission|\d+(?:\.lock)?))"
     r"|(?:/var)?/run/xen/domid-history"
 )
+
+
+_HEX = re.compile(r"[0-9a-f]{6,}")
+_ENDS = (6, 10, 12)
+"""How long the hexadecimal words are with which our marks end: host names, domains, volumes and
+UUIDs."""
 
 
 class Whose(StrEnum):
@@ -145,6 +152,26 @@ def marks_of_job(
     )
 
 
+@lru_cache(maxsize=8)
+def _tokens(run: str, jobs: tuple[str, ...]) -> dict[str, list[str]]:
+    """For the hexadecimal word at the end of each mark of *jobs* those that have it."""
+    found: dict[str, list[str]] = {}
+    for job in jobs:
+        marks = marks_of_job(run, job, ())
+        for mark in (*marks.names, *marks.uuids):
+            *_, ending = _HEX.finditer(mark)
+            found.setdefault(ending[0], []).append(job)
+    return found
+
+
+def _numbers(domids: Mapping[str, Iterable[int]]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = {}
+    for job, known in domids.items():
+        for domid in known:
+            found.setdefault(domid, []).append(job)
+    return found
+
+
 class Owners:
     """Tells of each thing in *censuses* whose it is, as the flight *run* sees it.
 
@@ -155,10 +182,10 @@ class Owners:
         self, run: str, domids: Mapping[str, Iterable[int]], censuses: Iterable[Census]
     ) -> None:
         self._run = run
-        seen = tuple(censuses)
-        self._jobs = {
-            job: marks_of_job(run, job, seen, domids=known) for job, known in domids.items()
-        }
+        seen = self._seen = tuple(censuses)
+        self._jobs = domids
+        self._tokens = _tokens(run, tuple(domids))
+        self._by_number = _numbers(domids)
         self._names = {domid: name for census in seen for domid, name in census.names.items()}
         self._uuids = {key: name for census in seen for key, name in census.uuids.items()}
         self._volumes = {v.name: v for census in seen for v in census.volumes}
@@ -170,8 +197,7 @@ class Owners:
 
     def of(self, entry: Entry) -> Owner:
         """The owner of *entry*."""
-        job = next((job for job, marks in self._jobs.items() if marks.fit(entry)), None)
-        if job is not None:
+        if (job := self._job(entry)) is not None:
             return Owner(Whose.JOB, job)
         return (
             self._by_volume(entry)
@@ -180,6 +206,21 @@ class Owners:
             or self._by_look(entry)
             or NOBODY
         )
+
+    def _job(self, entry: Entry) -> str | None:
+        """The job that it is of. Not all are asked: a flight may have very many."""
+        domid = domid_of(entry)
+        texts = [entry.name, entry.detail]
+        if domid is not None:
+            texts += [census.names.get(domid, "") for census in self._seen]
+        words = _HEX.findall("\n".join(texts))
+        maybe = {job for word in words for end in _ENDS for job in self._tokens.get(word[:end], ())}
+        maybe.update(self._by_number.get(domid or 0, ()))
+        # The same one every time, should they be several.
+        return next((job for job in sorted(maybe) if self._marks(job).fit(entry)), None)
+
+    def _marks(self, job: str) -> Marks:
+        return marks_of_job(self._run, job, self._seen, domids=self._jobs[job])
 
     def of_domain(self, name: str) -> Owner:
         """Whose domain has that name; of ours it says the flight."""
@@ -206,7 +247,7 @@ class Owners:
         run, job = tag_value(volume.tags, "run"), tag_value(volume.tags, "job")
         if run != self._run:
             return Owner(Whose.OTHERS, run or "")
-        return Owner(Whose.JOB, job) if job in self._jobs else Owner(Whose.FLIGHT, run)
+        return Owner(Whose.JOB, job) if job and job in self._jobs else Owner(Whose.FLIGHT, run)
 
     def _by_flight(self, entry: Entry) -> Owner | None:
         """By the id of a flight, in a path or in a domain's name."""

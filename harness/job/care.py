@@ -163,7 +163,14 @@ class HostCare:
                 yield found
 
     def _files(self, end: str) -> list[Path]:
-        return sorted(self.path.glob(f"[!.]*{end}"))
+        # Asked of each host again and again, while as a rule nobody has ever wanted anything.
+        try:
+            found = list(self.path.iterdir())
+        except OSError:
+            return []
+        return sorted(
+            path for path in found if path.name.endswith(end) and not path.name.startswith(".")
+        )
 
     def _asked(self, request: CareRequest) -> Path:
         return self.path / (request.name + _ASKED)

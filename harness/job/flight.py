@@ -108,6 +108,8 @@ class FlightRun:
         `LabError` names what would not go. What is then on the host goes into the results.
         """
         self._stop()
+        had = self._domids()
+        names = [job.name for job in self._plan.jobs]
         problems: list[LabError] = []
         checks: dict[str, StepResult] = {}
         for name, host in self._hosts.items():
@@ -117,7 +119,7 @@ class FlightRun:
             except LabError as error:
                 problems.append(error)
                 lost = error if isinstance(error, HostLost) else None
-            if check := host.check_leaks(self._domids(name), lost):
+            if check := host.check_leaks({**dict.fromkeys(names, ()), **had.get(name, {})}, lost):
                 checks[name] = check
         if checks:
             self._recorder.flight_checked(of_hosts(checks))
@@ -147,14 +149,15 @@ class FlightRun:
         reap = f"{program} reap --host {facts.host} --kept {self._plan.flight_id}"
         return f"{text}; remove it with: {reap}"
 
-    def _domids(self, host: str) -> dict[str, tuple[int, ...]]:
-        """The numbers that the domain of each job is known to have had on *host*."""
-        found: dict[str, tuple[int, ...]] = {job.name: () for job in self._plan.jobs}
+    def _domids(self) -> dict[str, dict[str, tuple[int, ...]]]:
+        """By host and job the numbers that a domain is known to have had."""
+        found: dict[str, dict[str, tuple[int, ...]]] = {}
         for job in self._recorder.result.jobs:
             tries = [(one.host, one.runvars) for one in job.attempts]
             for where, runvars in (*tries, (job.host, job.runvars)):
-                if where == host:
-                    found[job.name] += domids_of(runvars)
+                if where:
+                    mine = found.setdefault(where, {})
+                    mine[job.name] = mine.get(job.name, ()) + domids_of(runvars)
         return found
 
     def _stop(self) -> None:
@@ -178,8 +181,12 @@ class FlightRun:
         self._images.look_ahead(jobs)
         hosts = self._ready_hosts()
         usable = {name: host for name, host in hosts.items() if host.endpoint}
+        # Most jobs can run on all: one tuple for all of those.
+        every, special = tuple(usable), {job for host in usable.values() for job in host.misfits}
         fits = {
-            job.name: tuple(name for name, host in usable.items() if job.name not in host.misfits)
+            job.name: tuple(name for name in every if job.name not in usable[name].misfits)
+            if job.name in special
+            else every
             for job in jobs
         }
         # What some host can't do, one that is down today may.

@@ -44,6 +44,7 @@ def take_place(
         return host, take_slot(spec, plan, host, directory, step)
     patience = max(host.slot_timeout for host in plan.hosts)
     deadline = Deadline.after(patience, step.clock)
+    prefer = prefer if prefer in hosts else None
     search = _Search(spec, plan, now or (lambda: hosts), connect, step, directory, prefer)
     with Waiting(spec.name, directory, step) as waiting:
 
@@ -76,7 +77,7 @@ class _Search:
         prefer: str | None,
     ) -> None:
         self._directory = directory
-        self._prefer = prefer
+        self._prefer = self._first = prefer
         self._spec = spec
         self._plan = plan
         self._names = names
@@ -87,11 +88,11 @@ class _Search:
         """The slot; `NotYet` when none is free. `LabError` when no host can be used any more."""
         why: list[str] = []
         lost: list[LabError] = []
+        if place := self._preferred():
+            return place
         for host in self._in_order(lost):
             try:
-                return host, take_free_slot(
-                    self._spec, self._plan, host, self._directory, self._step
-                )
+                return self._take(host)
             except Starved as error:
                 why.append(str(error))
             except LabError as error:
@@ -99,6 +100,21 @@ class _Search:
         if lost and not why:
             raise LabError("; ".join(map(str, lost))) from lost[0]
         raise NotYet("; ".join([*why, *map(str, lost)]) or "none of its hosts is fit for it")
+
+    def _preferred(self) -> tuple[XenHost, SlotLease] | None:
+        """A slot where it was sent to, before anybody looks at a thousand other hosts. Once: from
+        then on that one is among the others, which tell what is wrong with it."""
+        first, self._first = self._first, None
+        if first is None:
+            return None
+        try:
+            return self._take(self._connect(first))
+        except (Starved, LabError):
+            return None
+
+    def _take(self, host: XenHost) -> tuple[XenHost, SlotLease]:
+        lease = take_free_slot(self._spec, self._plan, host, self._directory, self._step)
+        return host, lease
 
     def _in_order(self, lost: list[LabError]) -> list[XenHost]:
         """Those that answer, the best first."""

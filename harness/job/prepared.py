@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, PlainSerializer, PlainValidator
 
 from harness.errors import LabError, Starved
 from harness.host.capabilities import Capabilities
@@ -18,6 +19,7 @@ from harness.results.model import EvidenceResult
 from harness.results.recorder import write_atomically
 
 PREPARED = "prepared.json"
+Fits = dict[str, tuple[str, ...]]
 
 
 class _Record(BaseModel):
@@ -94,13 +96,35 @@ class PreparedHost(_Record):
         return timedelta(seconds=self.care)
 
 
+def folded(fits: Fits) -> dict[str, Any]:
+    """*fits* as JSON has it: each set of hosts once. Of a thousand hosts and ten thousand jobs that
+    is a thousandth."""
+    sets = {hosts: number for number, hosts in enumerate(dict.fromkeys(fits.values()))}
+    return {"sets": list(sets), "jobs": {job: sets[hosts] for job, hosts in fits.items()}}
+
+
+def unfolded(value: Any) -> Fits:  # noqa: ANN401 (whatever stands in the file)
+    """What `folded` made, or what it is made of; `ValueError` for anything else."""
+    if not isinstance(value, dict):
+        msg = "the hosts of jobs are no mapping"
+        raise ValueError(msg)
+    if value.keys() != {"sets", "jobs"} or not isinstance(value["sets"], list):
+        return {str(job): tuple(hosts) for job, hosts in value.items()}
+    sets = [tuple(map(str, hosts)) for hosts in value["sets"]]
+    try:
+        return {str(job): sets[number] for job, number in value["jobs"].items()}
+    except (IndexError, TypeError, AttributeError) as error:
+        msg = f"the hosts of jobs are damaged: {error}"
+        raise ValueError(msg) from error
+
+
 class Prepared(_Record):
     """Read by every worker before it touches a guest."""
 
     flight_id: str
     hosts: dict[str, PreparedHost] = {}
     """By name, in the order of the plan."""
-    fits: dict[str, tuple[str, ...]] = {}
+    fits: Annotated[Fits, PlainValidator(unfolded), PlainSerializer(folded)] = {}
     """By job name the hosts that can run it, in the order of the plan. None for jobs of which
     that is not known."""
     secrets: Path = Path()

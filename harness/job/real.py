@@ -23,7 +23,7 @@ from harness.job.knowngood import note_known_good
 from harness.job.leaks import JobLedger
 from harness.job.outcomes import ImageOutcomes, image_for
 from harness.job.place import take_place
-from harness.job.placed import Placements
+from harness.job.placed import Placed, Placements
 from harness.job.prepared import Prepared, PreparedImage
 from harness.job.speed import as_fast_as
 from harness.job.ways import REAL, Ways
@@ -31,7 +31,7 @@ from harness.progress import Progress
 from harness.results.layout import FlightDirectory
 from harness.results.recorder import FlightRecorder
 from harness.steps import StepRecord
-from harness.wait import SYSTEM_CLOCK
+from harness.wait import SYSTEM_CLOCK, NotYet
 
 
 class RealLab:
@@ -79,6 +79,8 @@ class RealGuests:
         self._files = files
         self._run = run
         self._ways = ways
+        self._specs = {spec.name: spec for spec in plan.jobs}
+        self._ready: Prepared | None = None
         self._hosts: dict[str, XenHost] = {}
         self._inventories: dict[str, Inventories] = {}
         """Of those hosts that the controller of this process has none of."""
@@ -90,11 +92,12 @@ class RealGuests:
 
     def make(self, job: str, step: StepRecord) -> GuestUnderTest:
         """See `GuestMaker.make`."""
-        prepared = Prepared.read(self._files.path)
+        prepared = self._prepared
         cares = HostCares(self._files.path, prepared)
-        images = image_for(job, prepared, self._files.path, step)
         spec = self._spec(job)
         placed = None if job in self._used else Placements(self._files.path).find(job)
+        images = self._image_there(job, placed, prepared, cares)
+        images = images or image_for(job, prepared, self._files.path, step)
         if placed and placed.crashed:
             self._clear(spec, placed.crashed, images, prepared, cares, step)
         places = cares.well(job, self._places(job, images), step)
@@ -140,7 +143,7 @@ class RealGuests:
         """See `GuestMaker.over`."""
         # What it says of the host is for later jobs; this one has its status.
         with suppress(XenflightError):
-            prepared, name = Prepared.read(self._files.path), self._used[job][-1]
+            prepared, name = self._prepared, self._used[job][-1]
             image = self._images[job]
             if fault:
                 HostCares(self._files.path, prepared).suspect(job, name, fault)
@@ -157,7 +160,28 @@ class RealGuests:
         self._hosts = {}
 
     def _spec(self, job: str) -> JobSpec:
-        return next(spec for spec in self._plan.jobs if spec.name == job)
+        return self._specs[job]
+
+    @property
+    def _prepared(self) -> Prepared:
+        """What the controller wrote, read once it is there; `LabError` before."""
+        if self._ready is None:
+            self._ready = Prepared.read(self._files.path)
+        return self._ready
+
+    def _image_there(
+        self, job: str, placed: Placed | None, prepared: Prepared, cares: HostCares
+    ) -> dict[str, PreparedImage]:
+        """The image of *job* where it was sent to, if it is there and all is well there: then
+        nobody has to look at other hosts, of which there may be a thousand."""
+        if placed is None or placed.crashed or placed.host not in prepared.hosts_for(job):
+            return {}
+        try:
+            outcomes = ImageOutcomes(self._files.path)
+            found = outcomes.ready(prepared.image_of(job), [placed.host])
+        except (LabError, NotYet):
+            return {}
+        return found if cares.fit([placed.host]) else {}
 
     def _places(self, job: str, images: dict[str, PreparedImage]) -> list[str]:
         """One that is tried again is tried elsewhere, if there is an elsewhere."""
@@ -265,7 +289,7 @@ class RealGuests:
             lambda: self._connect(name, prepared),
             flight=self._plan.flight_id,
             job=spec.name,
-            jobs=[one.name for one in self._plan.jobs],
+            jobs=self._specs,
         )
 
     def _connected(self, name: str, prepared: Prepared) -> XenHost:

@@ -22,6 +22,8 @@ class Crashes:
         guest, so no share of the flight's jobs bounds it, as it does what the lab broke
         (`harness.plugin.retry`); who wants nothing tried again gets nothing.
         """
+        if self._state.fail_fast.why:
+            return False
         if not self._state.plan.retry or job in self._hosts or job not in self._state.names:
             return False
         # It may have gone elsewhere than it was sent.

@@ -87,6 +87,11 @@ def add_options(parser: pytest.Parser) -> None:
         help="leave a host that does not answer as it is, whatever hosts.yaml says",
     )
     group.addoption(
+        "--fail-fast",
+        action="store_true",
+        help="once a job failed begin no other; those that run end as usual",
+    )
+    group.addoption(
         "--reports",
         default="reports",
         metavar="DIR",
@@ -148,6 +153,7 @@ def _plan(config: pytest.Config) -> Plan | None:
         dump_core=config.getoption("--dump-core"),
         retry=not config.getoption("--no-retry"),
         power_cycle=not config.getoption("--no-power-cycle"),
+        fail_fast=config.getoption("--fail-fast"),
     )
     from harness.schedule.past import expecting
     from harness.schedule.shard import take_shard

@@ -167,12 +167,15 @@ class JobScheduling:
         board = self._board
         if board is None:
             return
+        if self._state.fail_fast.why:
+            board.close()
         for node in self._idle():
             turn = board.give()
             if turn is None:
                 break
             if turn.host:
                 self._send_to(turn.job, turn.host)
+            self._state.fail_fast.begins(turn.job)
             self._tasks[node] = _Task(turn.job, self._items[turn.job])
             node.send_runtest_some(self._items[turn.job])
         if not board.open:

@@ -135,10 +135,7 @@ class FlightSession:
                 StepResult(testid=testid, status=Status.SKIP, reason=why)
                 for testid in self._steps[job]
             ]
-            with _or_end():
-                recorder.job_skipped(job, steps)
-            for step in steps:
-                self._view.step_finished(job, step)
+            self._tell_at_once(recorder, job, steps)
         for why, count in Counter(skips.values()).items():
             self._view.note(f"skip: {count} job{'s' if count > 1 else ''}: {why}")
 
@@ -153,7 +150,7 @@ class FlightSession:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """A step begins, here or on a worker."""
         found = self._state.step_of(nodeid)
-        if found and self._recorder and found[0] not in self._state.skips:
+        if found and self._recorder and self._runs(found[0]):
             with _or_end():
                 self._recorder.step_started(*found)
             self._running[found[0]] = found[1]
@@ -168,7 +165,7 @@ class FlightSession:
             return
         properties = {name: str(value) for name, value in report.user_properties}
         with _or_end():
-            runs = found[0] not in self._state.skips
+            runs = self._runs(found[0])
             if runs:
                 self._told_of(*found, report, properties)
             if CHECKS_PROPERTY in properties:
@@ -176,6 +173,10 @@ class FlightSession:
             # Last: it may be where the next attempt of the job begins.
             if runs and JOB_PROPERTY in properties:
                 self._job_ended(found[0], JobFacts.model_validate_json(properties[JOB_PROPERTY]))
+
+    def _runs(self, job: str) -> bool:
+        """Not one that was told of already, which pytest goes through all the same."""
+        return job not in self._state.skips and not self._state.fail_fast.holds(job)
 
     def _told_of(
         self, job: str, testid: str, report: pytest.TestReport, properties: Mapping[str, str]
@@ -202,6 +203,29 @@ class FlightSession:
             self._unchecked.discard(job)
         self._recorder.step_finished(job, step)
         self._view.step_finished(job, step)
+        if self._state.fail_fast.hear(job, self._state.culprits.get(job)):
+            self._leave_out(self._recorder)
+
+    def _leave_out(self, recorder: FlightRecorder) -> None:
+        """The jobs that have not begun never do: that is told now."""
+        left = self._state.fail_fast.left_out(
+            job for job, testids in self._steps.items() if testids and job not in self._state.skips
+        )
+        for job in left:
+            self._tell_at_once(recorder, job, self._state.fail_fast.steps(self._steps[job]))
+        self._unchecked.difference_update(left)
+        if left:
+            jobs = f"{len(left)} job{'s' if len(left) > 1 else ''}"
+            self._view.note(f"{jobs} {self._state.fail_fast.why}")
+
+    def _tell_at_once(
+        self, recorder: FlightRecorder, job: str, steps: Sequence[StepResult]
+    ) -> None:
+        """Of a job of which nothing runs."""
+        with _or_end():
+            recorder.job_skipped(job, steps)
+        for step in steps:
+            self._view.step_finished(job, step)
 
     def _worker_died(self, job: str, testid: str, said: str) -> None:
         """It took the job's guest along: of this attempt no more steps can run."""

@@ -14,6 +14,7 @@ from harness.plugin.naming import split_nodeid
 
 if TYPE_CHECKING:
     from harness.flight.plan import Plan
+    from harness.plugin.failfast import FailFast
     from harness.results.layout import FlightDirectory
     from harness.results.model import StepResult
 
@@ -49,6 +50,13 @@ class FlightState:
     def names(self) -> frozenset[str]:
         """Of all jobs."""
         return frozenset(job.name for job in self.plan.jobs)
+
+    @cached_property
+    def fail_fast(self) -> FailFast:
+        """Whether jobs may begin yet."""
+        from harness.plugin.failfast import FailFast
+
+        return FailFast(wanted=self.plan.fail_fast)
 
     def step_of(self, nodeid: str) -> tuple[str, str] | None:
         """Job and testid of a node; None when it is no step of this flight."""

@@ -142,6 +142,9 @@ class FlightSteps:
         tag_step(Key(job, testid, self._attempts[job]))
         if reason := self._state.skips.get(job):
             pytest.skip(reason)
+        if self._state.fail_fast.holds(job):
+            raise BlockedStep(self._state.fail_fast.why)
+        self._state.fail_fast.begins(job)
         if culprit := self._state.culprits.get(job):
             raise BlockedStep.by(culprit)
         if self._state.plan.keep is Keep.ALWAYS and item.get_closest_marker("ends_guest"):

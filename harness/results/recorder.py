@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -42,6 +43,11 @@ from harness.results.model import (
 from harness.results.sink import EventSink, NoSink
 from harness.status import Status
 
+_SHARE = 0.02
+"""Of the controller's time that may go into `results.json` while the flight runs."""
+_FRESH = 0.25
+"""Seconds less: so what takes 5 ms, as in a flight of some ten jobs, is written each time."""
+
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
@@ -66,6 +72,7 @@ class FlightRecorder:
         self._now = now
         self._sink = sink or NoSink()
         self._lock = threading.RLock()
+        self._quiet_until = 0.0
         self._log = FlightLog(header)
         try:
             directory.mkdir(parents=True, exist_ok=True)
@@ -134,7 +141,8 @@ class FlightRecorder:
         self._write_results()
 
     def job_skipped(self, job: str, steps: Iterable[StepResult]) -> None:
-        """A job that cannot run; *steps* say why. `results.json` follows with the next step."""
+        """A job that cannot run, or shall not; *steps* say why. `results.json` follows with the
+        next step."""
         for step in steps:
             self._add(StepFinished(at=self._now(), job=job, step=step))
         self.job_ended(job)
@@ -154,7 +162,7 @@ class FlightRecorder:
         """
         if self._log.ended is None:
             self._add(FlightEnded(at=self._now(), status=status))
-            self._write_results()
+            self._write_results(last=True)
         return self.result
 
     def _add(self, event: Event) -> None:
@@ -175,17 +183,27 @@ class FlightRecorder:
         except OSError as error:
             raise _unwritable(file, error) from error
 
-    def _write_results(self) -> None:
+    def _write_results(self, *, last: bool = False) -> None:
+        """Of a flight of very many jobs not each time: it would do little else."""
         with self._lock:
+            # The machine's own time: a simulated clock stands still while this is done.
+            if time.monotonic() < self._quiet_until and not last:
+                return
+            began = time.thread_time()
             try:
                 write_atomically(self.files.results, to_json(self.result, indent=2) + "\n")
             except OSError as error:
                 raise _unwritable(self.files.results, error) from error
+            cost = time.thread_time() - began
+            self._quiet_until = time.monotonic() + cost / _SHARE - _FRESH
 
 
 def to_json(record: Record, *, indent: int | None = None) -> str:
     """JSON in pure ASCII: guest output in it cannot reach the terminal of who looks at the file."""
-    return json.dumps(record.model_dump(mode="json"), indent=indent)
+    if indent:
+        # With an indent Python's own encoder is written in Python: six times as long.
+        return record.model_dump_json(indent=indent, ensure_ascii=True)
+    return json.dumps(record.model_dump(mode="json"))
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -121,6 +121,11 @@ class Board:
         line = self._line(self._work[job])
         line.appendleft((-1, job))
 
+    def close(self) -> None:
+        """No job begins any more."""
+        for line in self._lines.values():
+            line.clear()
+
     def host_of(self, job: str) -> str | None:
         """Where *job* was sent, while it runs."""
         return self._on.get(job)
@@ -197,7 +202,8 @@ class Board:
         found = self._ready.get(key)
         if found is None:
             job = self._lines[key][0][1]
-            found = [name for name in key[0] if name in self._signs.ready(job)]
+            ready = self._signs.ready(job)
+            found = [name for name in key[0] if name in ready]
             if len(found) == len(key[0]):
                 self._ready[key] = found
         return found

@@ -13,6 +13,7 @@ from harness.results.events import (
     ImageReady,
     JobEnded,
     JobRetried,
+    Problem,
     StepFinished,
     StepStarted,
 )
@@ -55,24 +56,38 @@ class LiveFlight:
         self._parts: Written = {}
         self._dirty: set[str] = set()
         self._all = True
+        self._parts_changed = False
+        self._numbers: dict[str, int] = {}
+        """Of jobs, in their order."""
+        self._on: dict[str, set[str]] = {}
+        """The jobs that were on each host."""
 
     def took(self, event: Event) -> None:
         """Something happened. Nothing is written yet."""
         if isinstance(event, FlightStarted):
             self._log = FlightLog(event.header)
+            self._numbers = {name: number for number, name in enumerate(self._log.jobs)}
         if self._log is None:
             return
         self._log.add(event)
         match event:
-            case StepStarted() | StepFinished() | JobEnded() | JobRetried():
+            case StepStarted() | StepFinished() | JobRetried():
                 self._dirty.add(event.job)
-            case HostKnown():
-                # It may be the host of any of them, or no longer the only one.
-                self._dirty.update(self._log.jobs)
+            case JobEnded():
+                self._dirty.add(event.job)
+                self._on.setdefault(event.host or "", set()).add(event.job)
+            case HostKnown(host=host):
+                self._parts_changed = True
+                # The first of them was the only one, where jobs were that do not tell.
+                few = len(self._log.hosts) <= 2
+                self._dirty.update(self._log.jobs if few else self._on.get(host.name, ()))
             case ImageReady(image=image):
+                self._parts_changed = True
                 named = (image.dist, image.arch)
                 jobs = (log.planned for log in self._log.jobs.values())
                 self._dirty.update(job.name for job in jobs if (job.dist, job.arch) == named)
+            case Problem():
+                self._parts_changed = True
             case _:
                 pass
 
@@ -101,7 +116,7 @@ class LiveFlight:
 
     def saved(self) -> None:
         """It is in the store now."""
-        self._all = False
+        self._all = self._parts_changed = False
         self._dirty.clear()
 
     def _save_all(self, connection: Connection, log: FlightLog, now: datetime) -> None:
@@ -118,8 +133,10 @@ class LiveFlight:
 
     def _save_changes(self, connection: Connection, log: FlightLog, now: datetime) -> None:
         assert self._number is not None
-        parts = flight_parts(self._number, log.hosts.values(), log.images.values(), log.problems)
-        self._parts = _write(connection, self._parts, parts)
+        if self._parts_changed:
+            hosts, images = log.hosts.values(), log.images.values()
+            parts = flight_parts(self._number, hosts, images, log.problems)
+            self._parts = _write(connection, self._parts, parts)
         for name in sorted(self._dirty):
             self._jobs[name] = _write(connection, self._jobs.get(name, {}), self._job(log, name))
         touch_flight(connection, self._number, now, log)
@@ -137,7 +154,7 @@ class LiveFlight:
         )
         return job_rows(
             frame,
-            list(log.jobs).index(name),
+            self._numbers[name],
             job.result(),
             over=job.ended is not None,
             defined=job.planned.runvars,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -103,15 +104,20 @@ def upsert_rows(connection: Connection, rows: Rows) -> None:
         found = by_key(table, rows.get(table, ()))
         if not found:
             continue
-        statement = _insert(connection, table)
-        keys = [column.name for column in table.__table__.primary_key]
-        others = [c.name for c in table.__table__.columns if c.name not in keys]
-        if table in SHARED or not others:
-            statement = statement.on_conflict_do_nothing()
-        else:
-            fresh = {name: statement.excluded[name] for name in others}
-            statement = statement.on_conflict_do_update(index_elements=keys, set_=fresh)
+        statement = _upsert(connection.dialect.name, table)
         connection.execute(statement, [found[key] for key in sorted(found)])
+
+
+@cache
+def _upsert(engine: str, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """Kept: to make it takes longer than to run it."""
+    statement = _inserting(engine, table)
+    keys = [column.name for column in table.__table__.primary_key]
+    others = [c.name for c in table.__table__.columns if c.name not in keys]
+    if table in SHARED or not others:
+        return statement.on_conflict_do_nothing()
+    fresh = {name: statement.excluded[name] for name in others}
+    return statement.on_conflict_do_update(index_elements=keys, set_=fresh)
 
 
 def upsert_shared(
@@ -152,8 +158,13 @@ def touch_flight(connection: Connection, number: int, heard: datetime, log: Flig
 
 def by_key(table: type[Base], rows: Sequence[Row]) -> dict[Key, Row]:
     """*rows* by their key; of two with the same the last."""
-    names = [column.name for column in table.__table__.primary_key]
+    names = _key_names(table)
     return {tuple(row[name] for name in names): row for row in rows}
+
+
+@cache
+def _key_names(table: type[Base]) -> tuple[str, ...]:
+    return tuple(column.name for column in table.__table__.primary_key)
 
 
 def changes(
@@ -172,7 +183,9 @@ def changes(
 
 
 def _insert(connection: Connection, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    return _inserting(connection.dialect.name, table)
+
+
+def _inserting(engine: str, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
     """An insert that can say what to do about rows that are there: each engine has its own."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
+    return sqlite.insert(table) if engine == "sqlite" else postgresql.insert(table)

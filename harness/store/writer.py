@@ -28,6 +28,8 @@ RETRY = timedelta(seconds=30)
 """After a fault the store is left alone for so long."""
 CLOSING = timedelta(seconds=20)
 """How long the end of a flight waits for the store."""
+AT_MOST = timedelta(seconds=1)
+"""So often is the store written while the flight flies."""
 MANY = 1000
 """Events that are taken in at once, at most."""
 
@@ -49,6 +51,7 @@ class StoreWriter:
         clock: Clock = SYSTEM_CLOCK,
         heartbeat: timedelta = HEARTBEAT,
         retry: timedelta = RETRY,
+        at_most: timedelta = AT_MOST,
     ) -> None:
         self._store = store
         self._about = about
@@ -57,6 +60,9 @@ class StoreWriter:
         self._clock = clock
         self._heartbeat = heartbeat
         self._retry = retry
+        self._at_most = at_most
+        self._due = Deadline.after(timedelta(0), clock)
+        """Until then what comes is collected."""
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._live = LiveFlight(about)
         self._pause: Deadline | None = None
@@ -114,7 +120,8 @@ class StoreWriter:
                 if event is None:
                     return False
                 self._live.took(event)
-                event = self._events.get_nowait()
+                # A transaction for each event would cost more than all else of a quick job.
+                event = self._events.get(timeout=self._due.remaining)
             if event is None:
                 return False
             self._live.took(event)
@@ -139,6 +146,7 @@ class StoreWriter:
             self._keep()
             return
         self._live.saved()
+        self._due = Deadline.after(self._at_most, self._clock)
         self._pause, self._problem = None, ""
         self._forget_spool()
         if not self._delivered:

@@ -275,7 +275,7 @@ def test_a_flight_whose_controller_dies_stays_aborted(store: Store, tmp_path: Pa
     assert stored(store, "f1") == recover_results(tmp_path / "f1")
 
 
-@pytest.mark.parametrize("hosts", [("rack1",), ("rack1", "rack2")])
+@pytest.mark.parametrize("hosts", [("rack1",), ("rack1", "rack2"), ("rack1", "rack2", "rack3")])
 def test_each_save_is_what_is_known_then(
     store: Store, tmp_path: Path, hosts: tuple[str, ...]
 ) -> None:
