@@ -62,6 +62,8 @@ def measure(
 
     [cyan]xenflight bench schedule[/cyan]
 
+    [cyan]xenflight bench scale[/cyan]
+
     [cyan]xenflight bench reliability --kills 20[/cyan]
     """
     if context.invoked_subcommand is not None:
@@ -216,6 +218,39 @@ def schedule(
     from harness.bench.schedule import measure_schedule
 
     _measured(measure_schedule, record, as_json=json_, no_record=no_record)
+
+
+@bench.command()
+def scale(
+    hosts: Annotated[
+        int, typer.Option(min=1, max=5000, metavar="N", help="Hosts, each with one slot.")
+    ] = 50,
+    jobs: Annotated[int, typer.Option(min=1, max=100_000, metavar="M", help="Jobs.")] = 500,
+    losses: Annotated[
+        int, typer.Option(min=0, metavar="K", help="Hosts that lose their power in the middle.")
+    ] = 2,
+    json_: JsonOption = False,
+    record: RecordOption = None,
+    no_record: NoRecordOption = False,
+) -> None:
+    """One flight on very many simulated hosts, by a counted clock: what one controller can take.
+
+    Scheduler, leases, guests, leak checks, store and report are the real ones. Needs no testbox;
+    takes a minute or two, and the second example an hour.
+
+    [bold]Examples[/bold]
+
+    [cyan]xenflight bench scale[/cyan]
+
+    [cyan]xenflight bench scale --hosts 1000 --jobs 20000 --losses 20[/cyan]
+    """
+    from functools import partial
+
+    from harness.bench.fleet import Size
+    from harness.bench.scale import measure_scale
+
+    size = Size(hosts=hosts, jobs=jobs, losses=losses)
+    _measured(partial(measure_scale, size), record, as_json=json_, no_record=no_record)
 
 
 def working(text: str, fraction: float | None = None) -> None:
