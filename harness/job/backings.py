@@ -23,6 +23,7 @@ SIZE = Size.parse("64M")
 """Of such a disk, unless it is told: enough for thousands of blocks, little for an emulated one."""
 VDEV = EXTRA_DEVICES[-2]
 """What the guest calls it. There is one at a time."""
+QDISK = "qdisk"
 DAMAGED = 86
 """Exit status when qemu-img finds an image damaged; chosen by us."""
 MAKE_TIMEOUT = timedelta(minutes=2)
@@ -88,7 +89,7 @@ class Backing(StrEnum):
     @property
     def kind(self) -> str:
         """The kind of its back end in xenstore. libxl has QEMU serve what is no block device."""
-        return "qdisk" if self.in_file or self.written_as == "qcow2" else "vbd"
+        return QDISK if self.in_file or self.written_as == "qcow2" else "vbd"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +117,7 @@ def require_backing(
     if spec.devices is Devices.EMULATED:
         msg = "a guest that does not know of Xen is given no disk while it runs"
         raise NotApplicable(msg)
-    if backing.kind == "qdisk" and HostFlag.QDISK not in capabilities.flags:
+    if backing.kind == QDISK and HostFlag.QDISK not in capabilities.flags:
         why = capabilities.because.get(HostFlag.QDISK, WHY[HostFlag.QDISK])
         msg = f"{host.name}: {why}"
         raise NotApplicable(msg)

@@ -100,6 +100,9 @@ def require_fio(guest: GuestUnderTest) -> None:
 @contextmanager
 def attached(guest: GuestUnderTest, disk: LaterDisk) -> Iterator[str]:
     """It has that disk. What goes wrong leaves it as it is, for a look at it."""
+    if guest.lacks_qemu(disk):
+        guest.have_qemu()
+        prove_console(guest)
     yield guest.attach_disk(disk)
     guest.detach_disk(disk)
 
@@ -151,7 +154,8 @@ def run_fio(guest: GuestUnderTest, device: str, what: str) -> None:
             msg = f"fio verified {done['read']} bytes of {int(SIZE)}"
             raise guest.failure(msg, what, "not-verified")
     for way in ("write", "read"):
-        if done[way]:
+        # fio counts what it would have written as done.
+        if done[f"{way}_kib"]:
             guest.step.facts[f"fio_{what}_{way}"] = f"{done[f'{way}_kib']} KiB/s"
 
 

@@ -10,7 +10,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 from harness.errors import LabError, NotApplicable
+from harness.flight.axes import Virt
+from harness.flight.model import EXTRA_DEVICES
 from harness.job.backings import (
+    QDISK,
     SIZE,
     VDEV,
     Backing,
@@ -26,10 +29,13 @@ from harness.job.slot import in_slot
 from harness.remote.command import Command
 from harness.storage.names import scratch_name, scratch_tags
 from harness.units import Size
+from harness.xen.config import Disk, DomainConfig
 
 BULK_TIMEOUT = timedelta(minutes=3)
 """For all of such a disk to be written or read, on hardware."""
 SNAPSHOT = "snap"
+SMALLEST = Size.parse("1M")
+ALWAYS_VDEV = EXTRA_DEVICES[-3]
 # In MiB. blkback looks at its device's size ten times a second (xen_blkif_schedule) and tells the
 # guest of it. $1 device.
 _SIZE = 'echo $(($(cat "/sys/block/$1/size") / 2048))'
@@ -37,6 +43,9 @@ _SIZE = 'echo $(($(cat "/sys/block/$1/size") / 2048))'
 
 class GuestDisks(GuestChanging):
     """What its disks are in dom0 can be had in any form."""
+
+    _always: tuple[Disk, ...] = ()
+    """What each of its domains is made with from now on."""
 
     def require_disk(self, backing: Backing, size: Size = SIZE) -> None:
         """`NotApplicable`, with the reason, where it cannot be given such a disk."""
@@ -68,7 +77,12 @@ class GuestDisks(GuestChanging):
         return disk
 
     def attach_disk(self, disk: LaterDisk) -> str:
-        """Give it that disk, the only one of its kind at a time; its name in the guest."""
+        """Give it that disk, the only one of its kind at a time; its name in the guest.
+
+        Where QEMU is to serve it, and the domain has none, it is started anew first.
+        """
+        if self.lacks_qemu(disk):
+            self.have_qemu()
         self._ask("attach", lambda: self._devices.attach_disk(self.name, disk.disk))
         self._await_in_guest("see-disk", DISK_THERE, VDEV, "there", "attach")
         return VDEV
@@ -159,6 +173,29 @@ class GuestDisks(GuestChanging):
         first, *others = config.disks
         root = replace(first, path=self.host.volumes.path(volume))
         self._start(replace(config, disks=(root, *others)))
+
+    def domain_config(self) -> DomainConfig:
+        """See `GuestMaking.domain_config`; with the disk for which it has a QEMU."""
+        config = super().domain_config()
+        return replace(config, disks=(*config.disks, *self._always))
+
+    def lacks_qemu(self, disk: LaterDisk) -> bool:
+        """Whether QEMU should serve that disk, and its domain has none."""
+        has = self.spec.virt is Virt.HVM or self.disks.overlay is not None or bool(self._always)
+        return disk.backing.kind == QDISK and not has
+
+    def have_qemu(self) -> None:
+        """Start it anew, with a small disk that makes libxl start a QEMU for its domain.
+
+        libxl does that for a PV or PVH domain when it makes it, and never later: such a disk,
+        given while it runs, is served by nobody, and xl does not say so (libxl__dm_check_start in
+        libxl_dm.c asks before it is known what shall serve the disk; seen with Xen 4.17).
+        """
+        disk = self.make_disk(Backing.RAW, SMALLEST)
+        self._always = (replace(disk.disk, vdev=ALWAYS_VDEV),)
+        with self.step.phase("restart"):
+            self.stop()
+            self.start()
 
     def _disk_size(self, vdev: str) -> int:
         return int(self.ssh.run(Command.script("disk-size", _SIZE, vdev)).stdout)

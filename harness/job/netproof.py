@@ -179,7 +179,7 @@ def prove_no_spoofing(guest: GuestUnderTest) -> None:
         # DHCP may have lent it another by now.
         guest.shell.run(f"ip address add {own}/32 dev {link.name}")
         guest.shell.run(f"ip route replace {gateway} dev {link.name} src {own}")
-        said = guest.shell.run(f"ping -n -q -c 3 -w 10 {gateway}", PING_TIMEOUT).stdout
+        said = guest.shell.run(f"ping -n -q -c 3 -W 10 {gateway}", PING_TIMEOUT).stdout
     if "100% packet loss" not in said:
         msg = f"under the MAC address {guest.spare_mac} it was answered: {said.strip()[-300:]!r}"
         raise guest.failure(msg, "pretend", "spoofed")

@@ -24,8 +24,9 @@ BANDWIDTH_TIMEOUT = timedelta(seconds=90)
 BULK_TIMEOUT = timedelta(minutes=2)
 _LOSS = re.compile(r"(\d+(?:\.\d+)?)% packet loss")
 
-# No address can be taken for an option. $1 family, $2 count, $3 bytes, $4 address, $5 DF or not.
-_PING = 'ping "-$1" -n -q -i 0.2 -c "$2" -s "$3" -w 60 ${5:+-M "$5"} -- "$4"'
+# Not -w, with which it goes on until that many have come back (ping(8)). $1 family, $2 count,
+# $3 bytes, $4 address, $5 whether they may be taken apart.
+_PING = 'ping "-$1" -n -q -i 0.2 -c "$2" -s "$3" -W 10 ${5:+-M "$5"} -- "$4"'
 # $1 family, $2 port. It hears one sender, to its end.
 _RECEIVE = """
 rm -f /run/xenflight-received

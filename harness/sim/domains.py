@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from harness.sim.guest import SimGuest
-from harness.sim.xlcfg import GuestConfig
+from harness.sim.xlcfg import DiskConfig, GuestConfig
 
 DOM0_MEMORY = 1024
 """MiB."""
 _UUIDS = uuid.UUID("6f1c1c0e-6b6f-4a53-9a44-6e6f74207265")
+QDISK = "qdisk"
 _MAJOR = {"xvd": 202}
 
 
@@ -50,6 +51,8 @@ class SimDomain:
     """What it has now, in MiB."""
     vcpus: int
     """How many are in use now."""
+    served: bool = False
+    """Whether it has a QEMU, which it has from the start or never."""
     state: State = State.PAUSED
     watcher: int = 0
     """The process of xl's that waits for its end."""
@@ -66,12 +69,16 @@ class SimDomain:
         for disk in self.config.disks:
             details = {"dev": disk.vdev, "params": disk.target}
             number = device_number(disk.vdev)
-            kind = "vbd" if disk.target.startswith("/dev/") and disk.format == "raw" else "qdisk"
+            kind = QDISK if by_qemu(disk) else "vbd"
             found.append(Device(kind=kind, number=number, config=details))
         for index, vif in enumerate(self.config.vifs):
             details = {"mac": vif.mac, "bridge": vif.bridge}
             found.append(Device(kind="vif", number=index, config=details))
         return tuple(found)
+
+    def sees(self, disk: DiskConfig) -> bool:
+        """Whether somebody serves it that disk: libxl says nothing when nobody does."""
+        return self.served or not by_qemu(disk)
 
     @property
     def interfaces(self) -> Iterator[str]:
@@ -86,6 +93,11 @@ class Backend:
     domid: int
     device: Device
     guest: SimGuest
+
+
+def by_qemu(disk: DiskConfig) -> bool:
+    """Whether libxl has QEMU serve that disk."""
+    return not (disk.target.startswith("/dev/") and disk.format == "raw")
 
 
 def device_number(vdev: str) -> int:

@@ -23,6 +23,7 @@ from harness.sim.domains import (
     SimDomain,
     State,
     boot_id,
+    by_qemu,
     make_uuid,
 )
 from harness.sim.faults import Faults
@@ -164,6 +165,7 @@ class SimHost:
             guest=guest,
             memory=config.memory,
             vcpus=config.vcpus,
+            served=config.text("type") == "hvm" or any(map(by_qemu, config.disks)),
             watcher=self.next_process(),
         )
         self.domains[domid] = domain

@@ -82,7 +82,8 @@ def _cpus(it: Inside) -> Answer:
 
 
 def _disk(it: Inside) -> Answer:
-    there = it.words[0] in {disk.vdev for disk in it.domain.config.disks}
+    disks = it.domain.config.disks
+    there = it.words[0] in {disk.vdev for disk in disks if it.domain.sees(disk)}
     return Answer(stdout="there\n" if there else "gone\n")
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 RELEASE = "6.1.0-56-cloud-amd64"
 _LINK = re.compile(r"ip link set dev enX0 (?:(?P<state>up|down)|address (?P<mac>\S+))")
 _CHANGES = re.compile(r"ip (?:address add|route replace) .*")
-_PING = re.compile(r"ping -n -q -c (?P<count>\d+) -w \d+ (?P<address>\S+)")
+_PING = re.compile(r"ping -n -q -c (?P<count>\d+) -W \d+ (?P<address>\S+)")
 _NONCE = re.compile(r"printf %s (\w+) \| sha256sum")
 _NETWORKCTL = """\
 IDX LINK TYPE     OPERATIONAL SETUP

@@ -142,7 +142,7 @@ def _refusal(host: SimHost, request: Request, config: GuestConfig) -> str:
     if host.find(config.name):
         return _EXISTS.format(domid=domid, name=config.name)
     for disk in config.disks:
-        if host.group.at(disk.target) is None:
+        if host.behind(disk.target) is None:
             return _NO_DISK.format(vdev=disk.vdev, target=disk.target)
     if strikes(FaultKind.BOOTLOADER_FAILS):
         host.files.write(f"/var/log/xen/bootloader.{domid}.log", _FOUND_NOTHING.encode())

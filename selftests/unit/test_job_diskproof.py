@@ -11,7 +11,7 @@ import pytest
 from test_job_guest import Bench
 
 from harness.errors import CommandFailed, GuestFailure, LabError, NotApplicable
-from harness.flight.axes import Devices, DiskFormat
+from harness.flight.axes import Devices, DiskFormat, Virt
 from harness.flight.needs import HostFlag
 from harness.host.capabilities import Capabilities
 from harness.host.fake import FakeHost
@@ -33,6 +33,7 @@ from harness.sim.clock import SimClock
 from harness.storage.names import scratch_tags, tag_value
 from harness.units import Size
 from harness.wait import SYSTEM_CLOCK
+from harness.xen.config import Disk
 from harness.xen.domain import Domain
 
 ONE, OTHER = "1" * 64, "2" * 64
@@ -68,6 +69,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     made = Bench(tmp_path)
     made.guest._capabilities = QEMU
+    made.guest._always = (Disk(path="/var/lib/small", vdev="xvdn"),)
     made.guest.remember("boot_id", "b")
     monkeypatch.setattr(type(made.guest), "connected", property(lambda _: True))
     with SYSTEM_CLOCK.driven_by(SimClock()):
@@ -404,6 +406,18 @@ def test_what_has_no_room_to_be_read_in(bench: Bench) -> None:
 def test_a_file_is_no_volume_that_grows(bench: Bench) -> None:
     with pytest.raises(LabError, match="no volume that could be made larger"):
         bench.guest.grow_disk(planned(bench, Backing.RAW), SIZE)
+
+
+def test_who_has_a_qemu(bench: Bench) -> None:
+    """libxl starts none for a PV or PVH domain that runs."""
+    guest, served = bench.guest, planned(bench, Backing.QCOW2)
+    assert not guest.lacks_qemu(served)
+    assert [disk.vdev for disk in guest.domain_config().disks] == ["xvda1", "xvdn"]
+    guest._always = ()
+    assert guest.lacks_qemu(served)
+    assert not guest.lacks_qemu(planned(bench, Backing.THIN))
+    guest.spec = replace(guest.spec, virt=Virt.HVM)
+    assert not guest.lacks_qemu(served)
 
 
 def test_files_go_with_the_guest(bench: Bench, inside: Inside) -> None:
