@@ -20,10 +20,11 @@ class XenEntry:
     title: str
     ident: str
     """GRUB 2's ``--id``; legacy has none."""
-    root: str
-    """GRUB 2's name of the partition with the files, such as ``hd0,msdos1``."""
+    root: str = ""
+    """GRUB 2's name of the partition with the files, such as ``hd0,msdos1``. Legacy needs it."""
     uuid: str = ""
-    """Of its file system: GRUB 2 looks for it, as disks may change their order."""
+    """Of its file system: GRUB 2 looks for it, as disks may change their order. Without a *root*
+    it needs it."""
     xen: str
     xen_args: tuple[str, ...] = ()
     kernel: str
@@ -32,7 +33,7 @@ class XenEntry:
 
     def __post_init__(self) -> None:
         paths = (self.xen, self.kernel, *((self.initrd,) if self.initrd else ()))
-        for word in (self.ident, self.root, *paths, *self.xen_args, *self.kernel_args):
+        for word in (self.ident, self.root or self.uuid, *paths, *self.xen_args, *self.kernel_args):
             if not _PLAIN.fullmatch(word):
                 msg = f"{word!r} can't stand in a GRUB entry without quotes"
                 raise ValueError(msg)
@@ -43,7 +44,9 @@ class XenEntry:
 
 def to_grub2(entry: XenEntry) -> str:
     """As update-grub's ``20_linux_xen`` writes it, words for old boot protocols included."""
-    partmap = "part_gpt" if "gpt" in entry.root else "part_msdos"
+    partmaps = [name for name in ("msdos", "gpt") if name in (entry.root or "msdos gpt")]
+    # insmod takes one at a time.
+    modules = "".join(f"\tinsmod part_{name}\n" for name in partmaps)
     search = (
         f"\tsearch --no-floppy --fs-uuid --set=root {entry.uuid}\n"
         if entry.uuid
@@ -56,7 +59,7 @@ def to_grub2(entry: XenEntry) -> str:
     )
     return f"""\
 menuentry '{entry.title}' --class xen --id {entry.ident} {{
-\tinsmod {partmap}
+{modules}\
 \tinsmod ext2
 \tinsmod gzio
 {search}\
