@@ -6,22 +6,14 @@ betrays a failure ends the watch within about a second, whatever the deadline.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from harness.console.course import GUEST_COURSE, Course
 from harness.console.garbage import GarbageMeter
-from harness.console.phases import (
-    BOOT_PHASES,
-    CREATE,
-    DEFAULT_TIMEOUTS,
-    INIT,
-    INITRAMFS,
-    KERNEL,
-    LOGIN,
-    login_prompt,
-    phase_begun,
-)
+from harness.console.phases import INIT, LOGIN, login_prompt
 from harness.console.recorder import ConsoleRecorder
 from harness.console.scan import Line, LineScanner
 from harness.console.sieve import BOOT_SIEVE
@@ -78,7 +70,8 @@ class BootWatcher:
     *timeout_factor*, which also scales our own graces. *domain_state* says what the
     toolstack knows: ``running``, ``crashed``, ``shutdown``..., None for no such domain.
     *start* is the position in the log from which this boot is to be read: 0 for the first,
-    the recorder's mark for one after a reboot. *console* is what the guest calls it.
+    the recorder's mark for one after a reboot. *console* is what the guest calls it. *course*
+    is what it goes through, and *prompt* what it asks in the end, if that is no getty's question.
     """
 
     _phase: str
@@ -98,16 +91,19 @@ class BootWatcher:
         timeout_factor: float = 1.0,
         start: int = 0,
         console: str = "hvc0",
+        course: Course = GUEST_COURSE,
+        prompt: re.Pattern[str] | None = None,
     ) -> None:
         self._console = console
+        self._course = course
         self._recorder = recorder
         self._clock = recorder.clock
         self._timeouts = {
-            phase: timeouts.get(phase, DEFAULT_TIMEOUTS[phase] * timeout_factor)
-            for phase in BOOT_PHASES
+            phase: timeouts.get(phase, course.timeouts[phase] * timeout_factor)
+            for phase in course.phases
         }
         self._domain_state = domain_state
-        self._prompt = login_prompt(hostname)
+        self._prompt = prompt or login_prompt(hostname)
         self._step = step
         self._factor = timeout_factor
         self._scanner = LineScanner(start, BOOT_SIEVE)
@@ -120,7 +116,7 @@ class BootWatcher:
         self._last_line = ""
         self._nudged = False
         self._missing = self._orphaned = 0
-        self._begin(CREATE, self._clock.monotonic())
+        self._begin(course.first, self._clock.monotonic())
         self._began = self._phase_began
         self._next_poll = self._began + POLL
 
@@ -154,13 +150,15 @@ class BootWatcher:
         if not line.text.strip() or self._login:
             self._judge(line)
             return
-        phase = phase_begun(line.text)
-        if phase and _later(phase, self._phase):
+        phase = self._course.begun(line.text)
+        if phase and self._course.later(phase, self._phase):
             self._enter(phase, self._recorder.time_at(line.position))
         else:
             self._last_line = line.text.strip()
             self._printed = True
-            if phase == KERNEL and not _later(INITRAMFS, self._phase):
+            if phase == self._course.again and not self._course.later(
+                self._course.beyond, self._phase
+            ):
                 self._note(finding("unexpected-reboot", line.text, line.position))
         self._judge(line)
         self._see_prompt(line)
@@ -313,7 +311,3 @@ class BootWatcher:
             failure_class=failure_class,
             evidence=evidence,
         )
-
-
-def _later(phase: str, than: str) -> bool:
-    return BOOT_PHASES.index(phase) > BOOT_PHASES.index(than)

@@ -148,6 +148,14 @@ PHASE_MARKS: tuple[PhaseMark, ...] = (
 )
 
 
+XEN_MARK = _mark(
+    "xen",
+    r"^(?:\(XEN\) )?(?:\[[^\]]*\] )?Xen version \d",
+    "(XEN) Xen version 4.17.7 (Debian 4.17.7+13-g2445b30a44-0+deb12u1) (pkg-xen-devel@lists...)",
+    "Xen version",
+)
+"""xen/drivers/char/console.c, as soon as its serial line is up. Only a host's boot has it."""
+
 _HINTS = re.compile(any_of(hint for mark in PHASE_MARKS for hint in mark.hints))
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 
 from harness.console.hints import any_of
-from harness.console.phases import LOGIN_HINT, PHASE_MARKS
+from harness.console.phases import LOGIN_HINT, PHASE_MARKS, XEN_MARK
 from harness.console.text import clean_line, decode
 from harness.console.verdicts import SIGNS
 
@@ -44,7 +44,7 @@ class Sieve:
 BOOT_SIEVE = Sieve(
     [
         LOGIN_HINT,
-        *(hint for mark in PHASE_MARKS for hint in mark.hints),
+        *(hint for mark in (*PHASE_MARKS, XEN_MARK) for hint in mark.hints),
         *(hint for sign in SIGNS for hint in sign.hints),
     ]
 )

@@ -14,6 +14,7 @@ from harness.console.boot_signs import BOOT_SIGNS
 from harness.console.hints import any_of
 from harness.console.kernel_signs import KERNEL_SIGNS
 from harness.console.sign import Sign
+from harness.console.xen_signs import HOST_SIGNS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,14 @@ FAILURE_CLASSES: tuple[FailureClass, ...] = (
         explanation="the guest has too little memory; give it more, or a smaller initrd",
     ),
     FailureClass(
+        name="boot-file-missing",
+        explanation="GRUB did not find what it should load; see the entry, and /boot",
+    ),
+    FailureClass(
+        name="xen-panic",
+        explanation="Xen panicked; what it says between the stars is why",
+    ),
+    FailureClass(
         name="root-not-found",
         explanation="no root filesystem under that name; see root= and the disk's name in xl.cfg",
     ),
@@ -60,6 +69,7 @@ FAILURE_CLASSES: tuple[FailureClass, ...] = (
         name="loader-crash", explanation="the firmware or boot loader crashed before any kernel"
     ),
     FailureClass(name="kernel-panic", explanation="the guest's kernel panicked"),
+    FailureClass(name="hwdom-crash", explanation="dom0 crashed, and its host goes down with it"),
     FailureClass(name="kernel-oops", explanation="the guest's kernel hit a bug"),
     FailureClass(
         name="init-frozen",
@@ -118,7 +128,7 @@ FAILURE_CLASSES: tuple[FailureClass, ...] = (
 
 _BY_NAME = {failure.name: failure for failure in FAILURE_CLASSES}
 _RANK = {failure.name: rank for rank, failure in enumerate(FAILURE_CLASSES)}
-SIGNS: tuple[Sign, ...] = (*KERNEL_SIGNS, *BOOT_SIGNS)
+SIGNS: tuple[Sign, ...] = (*KERNEL_SIGNS, *BOOT_SIGNS, *HOST_SIGNS)
 _HINTS = re.compile(any_of(hint for sign in SIGNS for hint in sign.hints))
 
 

@@ -10,6 +10,7 @@ from harness.flight.axes import choose
 from harness.flight.faults import NO_TIME, FaultKind
 from harness.flight.fields import (
     Address,
+    CommandLine,
     Disk,
     DistField,
     Duration,
@@ -25,7 +26,14 @@ from harness.flight.fields import (
 )
 from harness.flight.hints import did_you_mean
 from harness.flight.hostcareschema import CanaryModel, PowerModel, check_power
-from harness.flight.model import DOM0_MEMORY, OVERCOMMIT, SIM_DISK, SIM_MEMORY, SLOT_TIMEOUT
+from harness.flight.model import (
+    DOM0_MEMORY,
+    OVERCOMMIT,
+    SIM_DISK,
+    SIM_MEMORY,
+    SLOT_TIMEOUT,
+    BoxBoot,
+)
 from harness.flight.schema import Strict, size
 
 
@@ -38,6 +46,7 @@ class TestboxModel(Strict):
     memory: Memory = size("4G")
     vcpus: Vcpus = 2
     disk: Disk = size("16G")
+    boot: Annotated[BoxBoot, BeforeValidator(lambda value: choose(BoxBoot, value))] = BoxBoot.DIRECT
 
 
 class SshModel(Strict):
@@ -95,12 +104,21 @@ class HostModel(Strict):
     sim: SimModel | None = None
     power: PowerModel | None = None
     canary: CanaryModel = CanaryModel()
+    may_reboot: bool = Field(
+        default=False, description="Whether jobs about the host itself may reboot it."
+    )
+    serial: CommandLine = Field(
+        default=(), description="What listens to the host's serial line: a command, in words."
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> HostModel:
         given = [kind for kind in (self.testbox, self.ssh, self.sim) if kind is not None]
         if len(given) != 1:
             msg = "a host is either a 'testbox' or reached by 'ssh': give one of the two"
+            raise ValueError(msg)
+        if self.serial and self.testbox:
+            msg = "a testbox's serial line is known: leave 'serial' out"
             raise ValueError(msg)
         check_power(self.power, testbox=self.testbox is not None, sim=self.sim is not None)
         return self

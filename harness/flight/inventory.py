@@ -58,6 +58,8 @@ def _host(name: str, model: HostModel) -> HostSpec:
         sim=_sim(model.sim) if model.sim else None,
         power=_power(model.power) if model.power else None,
         canary=CanarySpec(**dict(model.canary)),
+        may_reboot=model.may_reboot,
+        serial=model.serial,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 
 from harness.dists.kernels import DEFAULT_KERNEL
 from harness.flight.axes import (
@@ -56,6 +57,11 @@ SIM_DISK = Size.parse("100G")
 
 PHASES: tuple[str, ...] = tuple(DEFAULT_TIMEOUTS)
 """The phases of a guest's life, in their order."""
+
+
+HOST_SUITES = frozenset({"host-boot"})
+"""Suites whose jobs are about a host and not about a guest on it: such a job has the host to
+itself. Its dist, arch, virt and boot are what dom0 is: Debian's suite, PV, and the firmware."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,6 +133,11 @@ class JobSpec:
     """Why this cell cannot run anywhere, by the rules of `harness.flight.rules` or by an
     ``exclude`` of the flight; empty when it can."""
 
+    @property
+    def whole_host(self) -> bool:
+        """Whether it is about a host, which it then has to itself; it has no guest."""
+        return self.suite in HOST_SUITES
+
 
 @dataclass(frozen=True, kw_only=True)
 class Flight:
@@ -140,6 +151,15 @@ class Flight:
     source: str
 
 
+class BoxBoot(StrEnum):
+    """What loads a testbox's Xen."""
+
+    DIRECT = "direct"
+    """QEMU does, from files on the controller. A reboot ends such a machine."""
+    DISK = "disk"
+    """The GRUB on its own disk, as on a real machine; it can be rebooted."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TestboxSpec:
     """A Xen host that the harness makes itself, in QEMU. *disk* is the scratch VG's size."""
@@ -150,6 +170,7 @@ class TestboxSpec:
     memory: Size
     vcpus: int
     disk: Size
+    boot: BoxBoot = BoxBoot.DIRECT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +224,11 @@ class HostSpec:
     power: PowerSpec | None = None
     """How it is power-cycled, as far as hosts.yaml says so."""
     canary: CanarySpec = USUAL_CANARY
+    may_reboot: bool = False
+    """Whether jobs that have it to themselves may reboot it, and boot it in other ways."""
+    serial: tuple[str, ...] = ()
+    """A command line on the controller that says what the host says on its serial line, in words.
+    A testbox needs none."""
 
     @property
     def kind(self) -> str:

@@ -69,6 +69,8 @@ def needs_to_boot(virt: Virt, boot: Boot) -> tuple[HostFlag, ...]:
 
 def needs(job: JobSpec) -> frozenset[HostFlag]:
     """The flags that a host must have to run *job*."""
+    if job.whole_host:
+        return frozenset()
     found = set(needs_to_boot(job.virt, job.boot))
     if job.disk_format is DiskFormat.QCOW2:
         found.add(HostFlag.QDISK)

@@ -16,7 +16,7 @@ from harness.flight.hostcare import (
     PowerCycle,
     PowerSpec,
 )
-from harness.flight.model import HostSpec, SimSpec, SshSpec, TestboxSpec
+from harness.flight.model import BoxBoot, HostSpec, SimSpec, SshSpec, TestboxSpec
 from harness.units import Size
 
 
@@ -45,7 +45,12 @@ def host_from(data: Mapping[str, Any]) -> HostSpec:
     sim = data.get("sim")
     if testbox:
         testbox = TestboxSpec(
-            **{**testbox, "memory": Size(testbox["memory"]), "disk": Size(testbox["disk"])}
+            **{
+                **testbox,
+                "memory": Size(testbox["memory"]),
+                "disk": Size(testbox["disk"]),
+                "boot": BoxBoot(testbox["boot"]),
+            }
         )
     return HostSpec(
         **{
@@ -57,6 +62,7 @@ def host_from(data: Mapping[str, Any]) -> HostSpec:
             "sim": _sim(sim) if sim else None,
             "power": _power(power) if power else None,
             "canary": _canary(data["canary"]),
+            "serial": tuple(data["serial"]),
         }
     )
 

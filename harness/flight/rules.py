@@ -35,6 +35,10 @@ def broken_rule(job: JobSpec) -> Rule | None:
 
 def why_impossible(job: JobSpec) -> str:
     """Why *job* cannot run anywhere; empty when it can."""
+    if job.whole_host:
+        # It has no guest, so nothing that guests can't be matters.
+        right = job.virt in (Virt.PV, Virt.PVH) and job.boot in _FIRMWARE
+        return "" if right else "dom0 is PV or PVH, and its machine boots by bios or uefi"
     rule = broken_rule(job)
     return rule.reason.format(job=job) if rule else ""
 

@@ -178,7 +178,7 @@ class FlightRun:
             self._recorder.problem(f"left behind by this flight, and removed: {left}")
 
     def _prepare(self, secrets: FlightSecrets, jobs: list[JobSpec]) -> Prepared:
-        self._images.look_ahead(jobs)
+        self._images.look_ahead(job for job in jobs if not job.whole_host)
         hosts = self._ready_hosts()
         usable = {name: host for name, host in hosts.items() if host.endpoint}
         # Most jobs can run on all: one tuple for all of those.
@@ -195,7 +195,7 @@ class FlightRun:
             for job in jobs
             if not fits[job.name] and len(usable) == len(hosts)
         }
-        runnable = [job for job in jobs if fits[job.name]]
+        runnable = [job for job in jobs if fits[job.name] and not job.whole_host]
         connect = {name: self._hosts[name].connect for name in usable}
         self._names = self._images.begin(runnable, fits, connect)
         for name in usable:

@@ -26,6 +26,7 @@ from harness.host.roomlook import find_room, look_script
 from harness.host.slots import read_slots
 from harness.host.xenhost import XenHost
 from harness.job.admission import never_fit
+from harness.job.hostjob import misfit
 from harness.job.hostwatch import HostWays
 from harness.job.inventories import Inventories
 from harness.job.leaks import Domids, Ledger, not_made
@@ -226,9 +227,12 @@ class HostRun:
 
     def _misfits(self, host: XenHost, found: Capabilities) -> dict[str, str]:
         jobs = [job for job in self._plan.jobs if not job.skip]
-        lacking = {job.name: unmet(job, found.flags, host.name, found.because) for job in jobs}
+        lacking = {
+            job.name: misfit(job, self._spec) or unmet(job, found.flags, host.name, found.because)
+            for job in jobs
+        }
         room = find_room(host.runner, look_script(host.volumes.group, host.volumes.pool))
-        able = [job for job in jobs if not lacking[job.name]]
+        able = [job for job in jobs if not lacking[job.name] and not job.whole_host]
         small = never_fit(able, self._plan.flight_id, self._spec, room)
         return {name: why for name, why in lacking.items() if why} | small
 

@@ -18,13 +18,17 @@ from harness.job.cares import HostCares
 from harness.job.crashed import clear_crashed
 from harness.job.flight import FlightRun
 from harness.job.guest import GuestUnderTest
+from harness.job.hostjob import take_host
+from harness.job.hostundertest import HostUnderTest
 from harness.job.inventories import Inventories
 from harness.job.knowngood import note_known_good
+from harness.job.lab import Guest
 from harness.job.leaks import JobLedger
 from harness.job.outcomes import ImageOutcomes, image_for
 from harness.job.place import take_place
 from harness.job.placed import Placed, Placements
 from harness.job.prepared import Prepared, PreparedImage
+from harness.job.secrets import FlightSecrets
 from harness.job.speed import as_fast_as
 from harness.job.ways import REAL, Ways
 from harness.progress import Progress
@@ -57,9 +61,30 @@ class RealLab:
         )
         return self._run
 
-    def guests(self, plan: Plan, files: FlightDirectory) -> RealGuests:
+    def guests(self, plan: Plan, files: FlightDirectory) -> RealSubjects:
         """See `Lab.guests`."""
-        return RealGuests(plan, files, self._run, self._ways)
+        return RealSubjects(plan, RealGuests(plan, files, self._run, self._ways))
+
+
+class RealSubjects:
+    """What the jobs of one process are about: *guests*, or hosts (`JobSpec.whole_host`)."""
+
+    def __init__(self, plan: Plan, guests: RealGuests) -> None:
+        self._hosts = {job.name for job in plan.jobs if job.whole_host}
+        self._guests = guests
+
+    def make(self, job: str, step: StepRecord) -> Guest:
+        """See `GuestMaker.make`."""
+        made = self._guests.make_host if job in self._hosts else self._guests.make
+        return made(job, step)
+
+    def over(self, job: str, *, passed: bool, fault: str = "") -> None:
+        """See `GuestMaker.over`."""
+        self._guests.over(job, passed=passed, fault=fault)
+
+    def close(self) -> None:
+        """See `GuestMaker.close`."""
+        self._guests.close()
 
 
 class RealGuests:
@@ -139,15 +164,33 @@ class RealGuests:
             lease.release()
             raise
 
+    def make_host(self, job: str, step: StepRecord) -> HostUnderTest:
+        """A host for *job* alone, over a connection of its own; else as `make`."""
+        prepared = Prepared.read(self._files.path)
+        cares = HostCares(self._files.path, prepared)
+        used = self._used.setdefault(job, [])
+        names = cares.well(job, prepared.hosts_for(job), step)
+        found = take_host(
+            self._spec(job),
+            self._plan,
+            [name for name in names if name not in used] or names,
+            lambda name: self._connect(name, prepared),
+            self._files,
+            FlightSecrets(prepared.secrets),
+            step,
+        )
+        used.append(found.host.name)
+        return found
+
     def over(self, job: str, *, passed: bool, fault: str = "") -> None:
         """See `GuestMaker.over`."""
         # What it says of the host is for later jobs; this one has its status.
         with suppress(XenflightError):
             prepared, name = self._prepared, self._used[job][-1]
-            image = self._images[job]
+            image = self._images.get(job)
             if fault:
                 HostCares(self._files.path, prepared).suspect(job, name, fault)
-            elif passed and (name, image.golden) not in self._known:
+            elif passed and image and (name, image.golden) not in self._known:
                 self._known.add((name, image.golden))
                 note_known_good(self._connected(name, prepared), self._spec(job), image)
 

@@ -5,7 +5,7 @@ projects' tests. Given one, `hooks` registers what every process of a flight nee
 and what only its controller does (`session`).
 """
 
-from harness.plugin.fixtures import guest, rounds
+from harness.plugin.fixtures import guest, host, rounds
 from harness.plugin.hooks import (
     pytest_addhooks,
     pytest_addoption,
@@ -17,6 +17,7 @@ from harness.plugin.hooks import (
 
 __all__ = [
     "guest",
+    "host",
     "pytest_addhooks",
     "pytest_addoption",
     "pytest_configure",

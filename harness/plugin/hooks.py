@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from harness.errors import UsageError
+from harness.flight.model import HOST_SUITES
 from harness.plugin import hookspecs
 from harness.plugin.naming import suite_of
 from harness.plugin.options import add_options, plan_of
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from harness.plugin.steps import FlightSteps
 
 MARKERS = ("ends_guest: a step after which there is no guest; skipped with --keep always",)
+GUEST, HOST = "guest", "host"
+"""The fixtures whose parameter is a job."""
 NO_FLIGHT = "the suites need a flight, such as: pytest suites --flight flights/smoke.yaml"
 
 
@@ -153,18 +156,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     First of all, so that the job comes first in the test's id.
     """
     suite = suite_of(metafunc.definition.path)
-    if "guest" not in metafunc.fixturenames or suite is None:
+    subject = HOST if suite in HOST_SUITES else GUEST
+    if subject not in metafunc.fixturenames or suite is None:
         return
     state = state_of(metafunc.config)
     if state:
         names = [job.name for job in state.plan.jobs if job.suite == suite]
-        metafunc.parametrize("guest", names, indirect=True, ids=names)
-    elif _is_ours(metafunc):
+        metafunc.parametrize(subject, names, indirect=True, ids=names)
+    elif _is_ours(metafunc, subject):
         # An error of collection, so pytest ends with 2: which means bad usage here, too.
         pytest.fail(NO_FLIGHT, pytrace=False)
 
 
-def _is_ours(metafunc: pytest.Metafunc) -> bool:
-    """Whether ``guest`` is our fixture: other projects have suites and guests, too."""
-    found = metafunc._arg2fixturedefs.get("guest", ())
+def _is_ours(metafunc: pytest.Metafunc, subject: str) -> bool:
+    """Whether *subject* is our fixture: other projects have suites and guests, too."""
+    found = metafunc._arg2fixturedefs.get(subject, ())
     return bool(found) and found[-1].func.__module__ == "harness.plugin.fixtures"

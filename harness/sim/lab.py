@@ -9,7 +9,7 @@ from harness.errors import LabError
 from harness.flight.plan import Plan
 from harness.job.lab import FlightKeeper
 from harness.job.prepared import JobFacts
-from harness.job.real import RealGuests, RealLab
+from harness.job.real import RealLab, RealSubjects
 from harness.progress import Progress
 from harness.results.layout import FlightDirectory
 from harness.results.model import HostFacts
@@ -38,7 +38,7 @@ class SimLab:
         self._driven.enter_context(SYSTEM_CLOCK.driven_by(self.world.clock))
         return SimFlight(self._real.flight(plan, directory, recorder, progress), self)
 
-    def guests(self, plan: Plan, files: FlightDirectory) -> RealGuests:
+    def guests(self, plan: Plan, files: FlightDirectory) -> RealSubjects:
         """See `Lab.guests`."""
         if not self.world.hosts:
             msg = "a simulated host is in the memory of one process: run without -n"

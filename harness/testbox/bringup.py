@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 from harness.cache import content_key, exclusive
 from harness.errors import LabError, XenflightError
-from harness.flight.model import TestboxSpec
+from harness.flight.model import BoxBoot, TestboxSpec
 from harness.progress import Progress, silent
 from harness.remote.command import Command
 from harness.testbox.dom0 import Dom0Image
+from harness.testbox.installing import INSTALL, ensure_installed
 from harness.testbox.launch import Launch, set_clock
 from harness.testbox.limits import BOOT_TIMEOUT, RESUME_TIMEOUT, SAVE_TIMEOUT, WARM_SPACE
 from harness.testbox.paths import TestboxPaths, base_directory
@@ -29,7 +30,7 @@ from harness.wait import Deadline
 def warm_key(image: Dom0Image, hardware: Hardware, spec: TestboxSpec) -> str:
     """The key of all that must be the same for a state to be resumed."""
     version = hardware.emulator.version
-    how = (XEN_ARGS, DOM0_ARGS, SCRIPT)
+    how = (XEN_ARGS, DOM0_ARGS, SCRIPT, *((INSTALL,) if spec.boot is BoxBoot.DISK else ()))
     return content_key(image.key, version, *hardware.options(), str(spec.disk), *how)
 
 
@@ -143,7 +144,7 @@ class BringUp:
         SavedState(directory=self._paths.top, key="").unseal()
         files = self._paths.files
         runner = self.launch.runner
-        overlay(runner, self.launch.image.root, files.root, backing_format="raw")
+        self._new_root()
         files.volumes.unlink(missing_ok=True)
         create = ("qemu-img", "create", "-q", "-f", "qcow2", files.volumes, self.spec.disk)
         runner.run(Command.of(*create))
@@ -161,6 +162,14 @@ class BringUp:
             end(self._paths)
             if not warm.sealed:
                 shutil.rmtree(warm.directory, ignore_errors=True)
+
+    def _new_root(self) -> None:
+        """dom0's disk as it was made, and to be written on."""
+        runner, root = self.launch.runner, self._paths.files.root
+        if self.spec.boot is BoxBoot.DISK:
+            overlay(runner, ensure_installed(self.launch, self.progress), root)
+        else:
+            overlay(runner, self.launch.image.root, root, backing_format="raw")
 
     def _boot(self, record: InstanceRecord, warm: SavedState) -> None:
         deadline = Deadline.after(BOOT_TIMEOUT)

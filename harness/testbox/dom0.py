@@ -50,6 +50,10 @@ class Dom0Image:
             initrd=self.directory / "initrd.img",
         )
 
+    def disk(self, recipe: str) -> Path:
+        """A disk that this dom0 was installed on by *recipe*, if it was; boots by itself."""
+        return self.directory / f"disk-{recipe}.qcow2"
+
     @property
     def key_file(self) -> Path:
         """The private key that opens this dom0 and nothing else."""

@@ -7,6 +7,7 @@ from datetime import timedelta
 from harness.units import Size
 
 BOOT_TIMEOUT = timedelta(minutes=10)
+INSTALL_TIMEOUT = timedelta(minutes=15)
 RESUME_TIMEOUT = timedelta(minutes=2)
 SAVE_TIMEOUT = timedelta(minutes=3)
 ASK_TIMEOUT = timedelta(seconds=60)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from harness.cache import exclusive
 from harness.errors import LabError
-from harness.flight.model import TestboxSpec
+from harness.flight.model import BoxBoot, TestboxSpec
 from harness.progress import Progress, silent
 from harness.remote.local import LocalRunner
 from harness.remote.sshlink import SshEndpoint
@@ -24,7 +24,7 @@ from harness.testbox.prune import prune
 from harness.testbox.qemu import Hardware
 from harness.testbox.qmp import connect
 from harness.testbox.record import InstanceRecord, Stage
-from harness.testbox.restart import restart
+from harness.testbox.restart import reset, restart
 from harness.testbox.warm import SavedState
 from harness.wait import Deadline
 
@@ -232,6 +232,9 @@ class Testbox:
                 raise LabError(msg, hint=f"xenflight testbox up {self.name}")
             image = self._image_of(record)
             image.require()
+            if self.spec.boot is BoxBoot.DISK and record.alive:
+                reset(self.paths)
+                return
             emulator = find_emulator(self._runner, record.accel)
             restart(self._launch(image, record.accel, record.key, emulator), record)
 
@@ -251,6 +254,7 @@ class Testbox:
             memory=self.spec.memory,
             vcpus=self.spec.vcpus,
             emulator=emulator,
+            boot=self.spec.boot,
         )
 
     def _launch(

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.flight.model import BoxBoot
 from harness.remote.command import Command
 from harness.testbox.accel import Accel
 from harness.testbox.emulator import Emulator
@@ -18,7 +19,8 @@ XEN_ARGS = (
     "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=2 "
     "loglvl=info guest_loglvl=info"
 )
-DOM0_ARGS = "root=/dev/vda rw console=hvc0 net.ifnames=0 cryptomgr.notests mitigations=off"
+KERNEL_ARGS = "console=hvc0 net.ifnames=0 cryptomgr.notests mitigations=off"
+DOM0_ARGS = f"root=/dev/vda rw {KERNEL_ARGS}"
 """The kernel's self-tests of its ciphers take emulated seconds and prove nothing here."""
 
 
@@ -30,6 +32,7 @@ class Hardware:
     memory: Size
     vcpus: int
     emulator: Emulator
+    boot: BoxBoot = BoxBoot.DIRECT
 
     def options(self) -> tuple[str, ...]:
         """QEMU's options for the machine, without files and ports.
@@ -43,11 +46,16 @@ class Hardware:
             *self.accel.qemu_options(mended=self.emulator.mended),
             *("-m", str(self.memory.mib)),
             *("-smp", str(self.vcpus)),
-            *("-display", "none", "-no-reboot", "-no-user-config"),
+            *("-display", "none", *self._at_reboot, "-no-user-config"),
             # Disks come and go while it runs: golden images are copied that way.
             *("-device", "virtio-scsi-pci,id=hotplug"),
             *("-device", "virtio-net-pci,netdev=uplink,romfile="),
         )
+
+    @property
+    def _at_reboot(self) -> tuple[str, ...]:
+        """QEMU's own loader leaves nothing to boot again from."""
+        return ("-no-reboot",) if self.boot is BoxBoot.DIRECT else ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,14 +101,22 @@ def qemu_command(
                       f"logfile={_value(files.console_log)},logappend=on"),
         *("-serial", "chardev:serial0"),
         *("-qmp", f"unix:{_value(files.qmp)},server=on,wait=off"),
-        *("-kernel", str(boot.xen), "-append", XEN_ARGS),
-        *("-initrd", f"{boot.kernel} {DOM0_ARGS},{boot.initrd}"),
+        *(_loaded(boot) if hardware.boot is BoxBoot.DIRECT else ()),
+        # The first disk is the one that SeaBIOS boots from.
         *("-drive", _disk(files.root)),
         *("-drive", _disk(files.volumes)),
     ]  # fmt: skip
     if state:
         argv += ["-incoming", f"exec:cat {shlex.quote(str(state))}"]
     return Command(tuple(argv))
+
+
+def _loaded(boot: BootFiles) -> tuple[str, ...]:
+    """What QEMU loads itself, by multiboot."""
+    return (
+        *("-kernel", str(boot.xen), "-append", XEN_ARGS),
+        *("-initrd", f"{boot.kernel} {DOM0_ARGS},{boot.initrd}"),
+    )
 
 
 def _disk(path: Path) -> str:

@@ -41,7 +41,11 @@ COMMON_PACKAGES = (
     "debootstrap",
     "dnsmasq-base",
     "e2fsprogs",
+    "fdisk",
+    # Not grub-pc: that one wants to know at once where to install itself.
+    "grub-pc-bin",
     "grub-xen-host",
+    "grub2-common",
     "initramfs-tools",
     "iproute2",
     "iputils-ping",

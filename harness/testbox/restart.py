@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.testbox.launch import Launch
+from harness.testbox.limits import ASK_TIMEOUT
+from harness.testbox.paths import TestboxPaths
+from harness.testbox.qmp import connect
 from harness.testbox.record import InstanceRecord, Stage
 from harness.testbox.warm import SavedState
+from harness.wait import Deadline
 
 HOW = "booted again after a power cut"
 
@@ -25,3 +29,13 @@ def restart(launch: Launch, record: InstanceRecord) -> None:
     fresh = replace(launch, ports=lambda: record.ssh_port).start(HOW)
     # Not "starting": whoever finds that takes it for one whose starter died, and ends it.
     launch.note(fresh, Stage.READY)
+
+
+def reset(paths: TestboxPaths) -> None:
+    """Press the button of a testbox that boots from its own disk; its console goes on.
+
+    `LabError` when its QEMU does not answer.
+    """
+    SavedState(directory=paths.top, key="").unseal()
+    with connect(paths.files.qmp, Deadline.after(ASK_TIMEOUT)) as qmp:
+        qmp.execute("system_reset")

@@ -118,7 +118,9 @@ def warm_status(
         emulator = find_emulator(runner, accel)
     except XenflightError as error:
         return Warm.NO, f"QEMU does not answer: {error}", []
-    hardware = Hardware(accel=accel, memory=spec.memory, vcpus=spec.vcpus, emulator=emulator)
+    hardware = Hardware(
+        accel=accel, memory=spec.memory, vcpus=spec.vcpus, emulator=emulator, boot=spec.boot
+    )
     states = warm_states(base_directory(), warm_key(image, hardware, spec))
     reasons = [state.why_not(thorough=False) for state in states]
     if None in reasons:

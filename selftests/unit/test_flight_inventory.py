@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -17,7 +18,8 @@ from harness.flight.hostcare import (
     PowerSpec,
 )
 from harness.flight.inventory import Inventory, load_hosts
-from harness.flight.model import HostSpec, SshSpec, TestboxSpec
+from harness.flight.model import BoxBoot, HostSpec, SshSpec, TestboxSpec
+from harness.flight.planhost import host_dict, host_from
 from harness.units import Size
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAABAgMEBQYHCAkKCwwNDg8QERITFBUWFxgZGhscHR4f"
@@ -73,9 +75,37 @@ def test_both_kinds_of_hosts(tmp_path: Path) -> None:
     )
 
 
+def test_a_host_that_may_be_rebooted(tmp_path: Path) -> None:
+    inventory = load(
+        tmp_path,
+        "default: box\n"
+        "hosts:\n"
+        "  box: {may_reboot: true, testbox: {release: trixie, boot: disk}}\n"
+        f"  rack: {{may_reboot: true, serial: [console, rack1], ssh: {{{SSH}}}}}\n",
+    )
+    box, rack = inventory.get(), inventory.get("rack")
+    assert box.testbox
+    assert (box.may_reboot, box.testbox.boot) == (True, BoxBoot.DISK)
+    assert (rack.may_reboot, rack.serial) == (True, ("console", "rack1"))
+    for host in (box, rack):
+        assert host_from(json.loads(json.dumps(host_dict(host)))) == host
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        (
+            "default: a\nhosts: {a: {may_rebot: true, testbox: {release: trixie}}}\n",
+            "unknown key 'may_rebot'; did you mean 'may_reboot'?",
+        ),
+        (
+            "default: a\nhosts: {a: {testbox: {release: trixie, boot: disc}}}\n",
+            "unknown box boot 'disc'; did you mean 'disk'?",
+        ),
+        (
+            "default: a\nhosts: {a: {serial: [x], testbox: {release: trixie}}}\n",
+            "a testbox's serial line is known",
+        ),
         ("default: a\nhosts: {a: {}}\n", ":2:12: hosts.a: a host is either a 'testbox' or"),
         (f"default: a\nhosts: {{a: {{testbox: {{release: trixie}}, ssh: {{{SSH}}}}}}}\n", "either"),
         (

@@ -83,7 +83,12 @@ def test_a_saved_testbox_and_a_stray_one_are_shown(box: Testbox, capsys: Capture
     (base_directory() / "run" / "forgotten").mkdir()
     assert main(["testbox", "status", "--json"]) == 0
     found = {one["name"]: one["state"] for one in json.loads(capsys.readouterr().out)}
-    assert found == {"testbox": "saved", "testbox-trixie": "down", "forgotten": "down"}
+    assert found == {
+        "testbox": "saved",
+        "testbox-trixie": "down",
+        "testbox-disk": "down",
+        "forgotten": "down",
+    }
 
 
 @pytest.mark.parametrize("verb", ["up", "down", "ssh", "console", "rebuild"])
@@ -91,7 +96,10 @@ def test_a_saved_testbox_and_a_stray_one_are_shown(box: Testbox, capsys: Capture
     ("name", "said"),
     [
         ("testbx", "unknown host 'testbx'; did you mean 'testbox'?"),
-        ("rack1", "the host 'rack1' is no testbox; accepted: testbox, testbox-trixie"),
+        (
+            "rack1",
+            "the host 'rack1' is no testbox; accepted: testbox, testbox-trixie, testbox-disk",
+        ),
     ],
 )
 def test_a_host_that_is_no_testbox_is_bad_usage(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from harness.flight.model import BoxBoot
 from harness.testbox.accel import Accel
 from harness.testbox.emulator import Emulator
 from harness.testbox.qemu import BootFiles, Files, Hardware, qemu_command
@@ -69,6 +70,13 @@ def test_resuming_differs_only_in_reading_the_state() -> None:
     )
 
 
+def test_one_that_boots_from_its_disk_is_loaded_nothing_and_can_be_rebooted() -> None:
+    text = line(replace(HARDWARE, boot=BoxBoot.DISK))
+    loaded = ("-no-reboot", "-kernel", "-append", "guest_loglvl", "-initrd", "mitigations")
+    left = [one for one in GOLDEN.splitlines() if not one.startswith(loaded)]
+    assert text.splitlines() == left
+
+
 def test_kvm_shows_the_processor_as_it_is() -> None:
     text = line(replace(HARDWARE, accel=Accel.KVM))
     assert "-accel kvm\n-cpu host\n" in text
@@ -91,6 +99,7 @@ def test_a_comma_in_a_path_is_no_option() -> None:
         replace(HARDWARE, accel=Accel.KVM),
         replace(HARDWARE, memory=Size.parse("8G")),
         replace(HARDWARE, vcpus=4),
+        replace(HARDWARE, boot=BoxBoot.DISK),
     ],
 )
 def test_another_machine_has_other_options_so_no_state_of_it_is_resumed(other: Hardware) -> None:
