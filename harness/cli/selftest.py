@@ -45,8 +45,8 @@ def selftest(
 ) -> None:
     """Test xenflight itself, a real Xen host and real guests included.
 
-    Takes an hour on two cores without KVM; with --thorough, several. Without KVM it first builds the
-    QEMU of 'testbox mend', once: ten minutes.
+    Takes an hour on two cores without KVM; with --thorough, several. Without KVM it first builds
+    the QEMU of 'testbox mend', once: ten minutes.
 
     [bold]Examples[/bold]
 
