@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from harness.errors import UsageError
@@ -100,6 +101,16 @@ class Plan:
     def expectation(self, job: str) -> Expectation:
         """What is expected of the job of that name."""
         return self.expected.get(job, UNKNOWN)
+
+    @cached_property
+    def kinds(self) -> tuple[tuple[JobSpec, ...], ...]:
+        """The jobs that are not skipped, together those that differ in nothing but their names:
+        what is asked of each on each host is asked once of all of them."""
+        found: dict[JobSpec, list[JobSpec]] = {}
+        for job in self.jobs:
+            if not job.skip:
+                found.setdefault(replace(job, name="", variant=None), []).append(job)
+        return tuple(map(tuple, found.values()))
 
     @property
     def slots(self) -> int:

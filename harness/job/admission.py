@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -65,10 +65,9 @@ def job_want(job: JobSpec, run: str, host: HostSpec, golden: str = "") -> Want:
     )
 
 
-def never_fit(jobs: Iterable[JobSpec], run: str, spec: HostSpec, room: HostRoom) -> dict[str, str]:
-    """Which of *jobs* of flight *run* can run on the host of *spec* at no time, and why."""
-    found = {job.name: impossible(room, spec, job_want(job, run, spec)) for job in jobs}
-    return {name: why for name, why in found.items() if why}
+def never_fits(job: JobSpec, run: str, spec: HostSpec, room: HostRoom) -> str:
+    """Why *job* of flight *run* can run on the host of *spec* at no time; empty when it may."""
+    return impossible(room, spec, job_want(job, run, spec))
 
 
 def admit_job(

@@ -25,7 +25,7 @@ from harness.host.reaper import Leftovers, keep_run, reap_run
 from harness.host.roomlook import find_room, look_script
 from harness.host.slots import read_slots
 from harness.host.xenhost import XenHost
-from harness.job.admission import never_fit
+from harness.job.admission import never_fits
 from harness.job.hostjob import misfit
 from harness.job.hostwatch import HostWays
 from harness.job.inventories import Inventories
@@ -226,15 +226,16 @@ class HostRun:
         )
 
     def _misfits(self, host: XenHost, found: Capabilities) -> dict[str, str]:
-        jobs = [job for job in self._plan.jobs if not job.skip]
-        lacking = {
-            job.name: misfit(job, self._spec) or unmet(job, found.flags, host.name, found.because)
-            for job in jobs
-        }
         room = find_room(host.runner, look_script(host.volumes.group, host.volumes.pool))
-        able = [job for job in jobs if not lacking[job.name] and not job.whole_host]
-        small = never_fit(able, self._plan.flight_id, self._spec, room)
-        return {name: why for name, why in lacking.items() if why} | small
+        misfits: dict[str, str] = {}
+        for job, *others in self._plan.kinds:
+            why = misfit(job, self._spec)
+            why = why or unmet(job, found.flags, host.name, found.because)
+            if not why and not job.whole_host:
+                why = never_fits(job, self._plan.flight_id, self._spec, room)
+            if why:
+                misfits.update(dict.fromkeys((one.name for one in (job, *others)), why))
+        return misfits
 
     def _taken(self, reached: Reached) -> XenHost:
         """Nobody would close what is reached after `close`."""

@@ -83,7 +83,14 @@ class ImagePipeline:
         """
         images = in_order(jobs)
         goes = {
-            wanted: tuple(dict.fromkeys(host for job in names for host in fits[job]))
+            # Most jobs have the same hosts: of ten thousand jobs they are gone through once.
+            wanted: tuple(
+                dict.fromkeys(
+                    host
+                    for hosts in dict.fromkeys(tuple(fits[job]) for job in names)
+                    for host in hosts
+                )
+            )
             for wanted, names in images.items()
         }
         self._goes = {wanted.name: len(hosts) for wanted, hosts in goes.items()}

@@ -22,6 +22,7 @@ from harness.results.load import load_results, recover_results
 from harness.status import Status
 from harness.steps import StepRecord
 from harness.storage.names import scratch_name
+from harness.units import Size
 
 SAID = (Path(__file__).parents[1] / "data/host/census-4.17-two-guests.txt").read_text()
 RUN = "matrix-20261122-223523-05c958"
@@ -70,6 +71,18 @@ def test_results_are_not_written_with_each_step_but_at_the_end(tmp_path: Path) -
     flight.recorder.finish()
     assert load_results(tmp_path / "f1") == recover_results(tmp_path / "f1")
     assert load_results(tmp_path / "f1").ended
+
+
+def test_jobs_that_differ_in_nothing_but_their_names_are_asked_about_once() -> None:
+    from test_job_hosts import two_hosts
+
+    plan = two_hosts()
+    job = plan.jobs[0]
+    more = replace(job, name="more", memory=Size(job.memory * 2))
+    never = replace(job, name="never", skip="it can't")
+    named = [replace(job, name=name) for name in MANY]
+    kinds = replace(plan, jobs=(*named[:7], more, never, *named[7:])).kinds
+    assert kinds == (tuple(named), (more,))
 
 
 def test_what_was_made_ready_names_a_thousand_hosts_once(tmp_path: Path) -> None:
