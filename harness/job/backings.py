@@ -44,7 +44,7 @@ if [ "$free" -lt $((2 * $3 + 64)) ]; then
     echo "No space left on device: ${1%/*} has $free MiB" >&2
     exit 87
 fi
-qemu-img create -q -f "$2" "$1" "$3M"
+if [ "$2" = raw ]; then truncate -s "$3M" "$1"; else qemu-img create -q -f "$2" "$1" "$3M"; fi
 """
 _FORGET_IMAGE = 'rm -f "$1" "$1.raw"; rmdir "${1%/*}" 2>/dev/null || :'
 # What is there, and not what dom0 has of it in its cache. $1 file or device, $2 format.
@@ -70,7 +70,7 @@ class Backing(StrEnum):
     SNAPSHOT = "snapshot"
     """A thin snapshot of another disk's volume."""
     RAW = "raw"
-    """A file on dom0's own disk, served by QEMU."""
+    """A file on dom0's own disk, behind a loop device that libxl's script makes."""
     QCOW2 = "qcow2"
     """A qcow2 image there, served by QEMU."""
     TIGHT = "tight"
@@ -88,8 +88,8 @@ class Backing(StrEnum):
 
     @property
     def kind(self) -> str:
-        """The kind of its back end in xenstore. libxl has QEMU serve what is no block device."""
-        return QDISK if self.in_file or self.written_as == "qcow2" else "vbd"
+        """The kind of its back end in xenstore. libxl has QEMU serve what is not raw."""
+        return "vbd" if self.written_as == "raw" else QDISK
 
 
 @dataclass(frozen=True, kw_only=True)

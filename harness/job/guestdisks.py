@@ -191,7 +191,7 @@ class GuestDisks(GuestChanging):
         given while it runs, is served by nobody, and xl does not say so (libxl__dm_check_start in
         libxl_dm.c asks before it is known what shall serve the disk; seen with Xen 4.17).
         """
-        disk = self.make_disk(Backing.RAW, SMALLEST)
+        disk = self.make_disk(Backing.QCOW2, SMALLEST)
         self._always = (replace(disk.disk, vdev=ALWAYS_VDEV),)
         with self.step.phase("restart"):
             self.stop()

@@ -97,7 +97,7 @@ class Backend:
 
 def by_qemu(disk: DiskConfig) -> bool:
     """Whether libxl has QEMU serve that disk."""
-    return not (disk.target.startswith("/dev/") and disk.format == "raw")
+    return disk.format != "raw"
 
 
 def device_number(vdev: str) -> int:
