@@ -47,6 +47,9 @@ cd /mnt/disk
 rmdir mnt/disk
 # What belongs to the boot of the installer and not to the system.
 rm -rf var/log/journal/* var/lib/xenflight
+# One that is only ever resumed needs no such service; without it dmeventd, which watches thin
+# pools, does not end for 90 s when this one goes down.
+rm -f etc/systemd/system/lvm2-monitor.service
 printf '%s\\n' '/dev/mapper/{ROOT_VG}-{ROOT_LV} / ext4 noatime 0 1' \\
     "UUID=$(blkid -o value -s UUID ${{disk}}1) /boot ext4 noatime 0 2" >etc/fstab
 cat >etc/default/grub <<'EOF'

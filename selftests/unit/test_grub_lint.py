@@ -56,7 +56,14 @@ def test_the_notes_for_grub_legacy() -> None:
 
 CLEAN = (
     *("notes-grub2-corrected.cfg", "notes-legacy-corrected.lst"),
-    *("bookworm.cfg", "bookworm-serial.cfg", "trixie.cfg", "trixie-lvm.cfg", "legacy.lst"),
+    *(
+        "bookworm.cfg",
+        "bookworm-serial.cfg",
+        "bookworm-disk.cfg",
+        "trixie.cfg",
+        "trixie-lvm.cfg",
+        "legacy.lst",
+    ),
 )
 
 

@@ -1,0 +1,101 @@
+"""A testbox that boots from its own disk: rebooted, in an emergency, and where it cannot boot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+import yaml
+from lab import Lab
+from realhost import BOX, default_spec
+
+from harness.flight.model import BoxBoot
+from harness.hostboot.facts import MENU
+from harness.remote.command import Command
+from harness.remote.ssh import SshRunner
+from harness.results.model import StepResult
+from harness.status import EXIT_CODES, Status
+from harness.testbox.machine import Testbox
+from harness.testbox.paths import base_directory
+from harness.testbox.warm import warm_states
+from harness.wait import Deadline
+
+MINUTE = timedelta(minutes=1)
+FLIGHT = 45 * MINUTE
+pytestmark = pytest.mark.thorough
+
+
+@pytest.fixture(scope="module")
+def box() -> Iterator[Testbox]:
+    """A testbox of this session that was installed on a disk, and is up."""
+    found = Testbox(f"{os.environ[BOX]}-disk", replace(default_spec(), boot=BoxBoot.DISK))
+    found.up()
+    yield found
+    found.remove()
+
+
+@pytest.fixture(scope="module")
+def lab(box: Testbox, tmp_path_factory: pytest.TempPathFactory) -> Lab:
+    """A folder with the project's flights, whose host for this is that one."""
+    made = Lab.make(tmp_path_factory.mktemp("lab"), box.name)
+    flights = made.folder / "flights"
+    hosts = yaml.safe_load((flights / "hosts.yaml").read_text(encoding="utf-8"))
+    mine = hosts["hosts"][box.name]
+    mine["slots"], mine["may_reboot"], mine["testbox"]["boot"] = 1, True, "disk"
+    (flights / "hosts.yaml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
+    flight = flights / "host-boot.yaml"
+    flight.write_text(flight.read_text(encoding="utf-8").replace("testbox-disk", box.name))
+    return made
+
+
+def dom0(box: Testbox, script: str) -> str:
+    with closing(SshRunner.connect(box.endpoint(), Deadline.after(MINUTE))) as runner:
+        return runner.run(Command.shell(script), timeout=2 * MINUTE).stdout.strip()
+
+
+def steps(lab: Lab) -> dict[str, StepResult]:
+    (job,) = lab.results().jobs
+    return {step.testid: step for step in job.steps}
+
+
+def test_it_boots_as_a_machine_does(box: Testbox) -> None:
+    """By its own GRUB, from its own disk."""
+    record = box.record()
+    assert record
+    logs = [one.boot_log.read_bytes() for one in warm_states(base_directory(), record.key)]
+    assert any(b"GNU GRUB" in log and b"Xen version" in log for log in logs)
+    assert dom0(box, "findmnt -no SOURCE /") == "/dev/mapper/vg00-lv01"
+    assert "multiboot2\t/xen-" in dom0(box, f"cat {MENU}")
+
+
+def test_the_whole_suite(box: Testbox, lab: Lab) -> None:
+    done = lab.xenflight("run", "host-boot", timeout=FLIGHT)
+    found = steps(lab)
+    statuses = {name: step.status for name, step in found.items()}
+    assert done.exit_status == 0, (statuses, done.stdout[-2000:])
+    own = [name for name in statuses if name.startswith("host-")]
+    assert len(own) == 8
+    assert {statuses[name] for name in own} == {Status.PASS}
+    console = next(lab.latest.glob("jobs/*/console.log")).read_bytes()
+    for word in (b"GNU GRUB", b"Xen version", b"Linux version", b"login:", b"Panic on CPU"):
+        assert word in console
+    # It is as it was found.
+    assert dom0(box, "ls /boot/grub/custom.cfg /var/lib/xenflight/drained 2>&1 | grep -c No") == "2"
+
+
+def test_a_host_that_does_not_boot_by_its_own_entry_fails(box: Testbox, lab: Lab) -> None:
+    """The suite can fail: the host's own menu has a root that is not there."""
+    dom0(box, f"cp {MENU} /root/good.cfg")
+    dom0(box, f"sed -i '/^\\tmodule2/s|root=[^ ]*|root=/dev/mapper/vg00-lost|' {MENU}; sync")
+    try:
+        done = lab.xenflight("run", "host-boot", timeout=FLIGHT)
+        assert done.exit_status == EXIT_CODES[Status.FAIL]
+        menu = steps(lab)["host-menu"]
+        assert (menu.status, menu.failure_class) == (Status.FAIL, "stale-menu")
+        assert steps(lab)["host-boot"].status is Status.BLOCKED
+    finally:
+        dom0(box, f"cp /root/good.cfg {MENU}; sync")
