@@ -23,9 +23,9 @@ from harness.wait import SYSTEM_CLOCK, Clock, Repetition
 
 LOOK = timedelta(minutes=1)
 """How often the host is asked who uses it."""
-TICK = timedelta(seconds=2)
-"""How often it is looked whether a job wants something: of each of maybe a thousand hosts, and what
-is done then takes minutes."""
+TICK = timedelta(milliseconds=500)
+"""How often it is looked whether a job wants something. The first time it is also asked who uses
+the host: one that dies before that is known may not be power-cycled."""
 STOP_TIMEOUT = timedelta(minutes=5)
 """For a canary that was interrupted to be removed, times the host's timeout factor."""
 
