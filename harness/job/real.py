@@ -166,7 +166,7 @@ class RealGuests:
 
     def make_host(self, job: str, step: StepRecord) -> HostUnderTest:
         """A host for *job* alone, over a connection of its own; else as `make`."""
-        prepared = Prepared.read(self._files.path)
+        prepared = self._prepared
         cares = HostCares(self._files.path, prepared)
         used = self._used.setdefault(job, [])
         names = cares.well(job, prepared.hosts_for(job), step)

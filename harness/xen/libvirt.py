@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from harness.remote.command import Command, CommandResult, Runner
+from harness.remote.command import Command, Runner
 from harness.xen.config import check_domain_name
 from harness.xen.domain import Domain
-from harness.xen.toolstack import CONFIG_FOLDER, CREATE_TIMEOUT, TIMEOUT, CreateRefused, Xl
+from harness.xen.toolstack import CONFIG_FOLDER, CREATE_TIMEOUT, TIMEOUT, Xl, refusal
 
 URI = "xen:///system"
 DRIVER_LOG = "/var/log/libvirt/libxl/libxl-driver.log"
@@ -56,7 +56,7 @@ class Libvirt:
             command, timeout=CREATE_TIMEOUT, check=False, stdin=config_text.encode()
         )
         if not result.ok:
-            raise self._refusal(name, result)
+            raise refusal(self._runner.name, "libvirt", name, result)
         return Domain(Xl(self._runner), name=name, domid=int(result.stdout))
 
     def unpause(self, name: str) -> None:
@@ -82,12 +82,6 @@ class Libvirt:
 
     def _call(self, verb: str, name: str, timeout: timedelta = TIMEOUT) -> None:
         self._runner.run(call(verb, name), timeout=timeout)
-
-    def _refusal(self, name: str, result: CommandResult) -> CreateRefused:
-        lines = [line.strip() for line in result.stderr.strip().splitlines()]
-        said = "; ".join(lines[:3]) or f"exit status {result.exit_status}, and no word"
-        msg = f"on {self._runner.name}: libvirt did not create {name}: {said}"
-        return CreateRefused(msg, said=result.stderr)
 
 
 def call(verb: str, *words: object) -> Command:

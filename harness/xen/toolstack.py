@@ -153,12 +153,19 @@ class Xl:
             result.check()
 
     def _refusal(self, name: str, result: CommandResult) -> CreateRefused:
-        lines = [line.strip() for line in result.stderr.strip().splitlines()]
-        said = "; ".join(lines[:3]) or f"exit status {result.exit_status}, and no word"
-        msg = f"on {self._runner.name}: xl did not create {name}: {said}"
         hint = None
         if any(words in result.stderr for words in _NO_MEMORY):
             hint = f"{human_size(Size(self.info().free_memory << 20))} are free there"
         elif "already exists" in result.stderr:
             hint = f"xl destroy {name} removes the one that is there"
-        return CreateRefused(msg, said=result.stderr, hint=hint)
+        return refusal(self._runner.name, "xl", name, result, hint)
+
+
+def refusal(
+    host: str, who: str, name: str, result: CommandResult, hint: str | None = None
+) -> CreateRefused:
+    """What *who* said when it did not create the domain *name* on *host*."""
+    lines = [line.strip() for line in result.stderr.strip().splitlines()]
+    said = "; ".join(lines[:3]) or f"exit status {result.exit_status}, and no word"
+    msg = f"on {host}: {who} did not create {name}: {said}"
+    return CreateRefused(msg, said=result.stderr, hint=hint)
