@@ -12,6 +12,7 @@ from harness.job import lifeproof
 from harness.job.backings import SIZE, Backing
 from harness.job.diskwork import (
     CORRUPT,
+    FIO,
     attached,
     check_backing,
     check_file,
@@ -20,8 +21,6 @@ from harness.job.diskwork import (
     hash_disk,
     mounted,
     put_file,
-    ready,
-    require_fio,
     resize,
     run_fio,
     same,
@@ -32,6 +31,7 @@ from harness.job.diskwork import (
 )
 from harness.job.guest import GuestUnderTest
 from harness.job.proof import prove_console, prove_over_ssh
+from harness.job.ready import ready, require_program
 from harness.units import Size
 
 DATA = "/var/tmp/xenflight-storage"
@@ -55,7 +55,7 @@ def prove_disk(guest: GuestUnderTest, backing: Backing) -> None:
     Phases ``write``, ``hash`` (the guest reads all of it), ``read`` (dom0 does), ``verify``.
     """
     ready(guest)
-    require_fio(guest)
+    require_program(guest, FIO, "--version")
     disk = guest.make_disk(backing)
     written = write_all(guest, disk)
     check_backing(guest, disk, written)
@@ -67,7 +67,7 @@ def prove_disk(guest: GuestUnderTest, backing: Backing) -> None:
 def prove_snapshot(guest: GuestUnderTest) -> None:
     """A snapshot has what its origin had, and leaves the origin alone when it is written to."""
     ready(guest)
-    require_fio(guest)
+    require_program(guest, FIO, "--version")
     origin = guest.make_disk(Backing.THIN)
     before = write_all(guest, origin)
     disk = guest.make_disk(Backing.SNAPSHOT, of=origin.volume)

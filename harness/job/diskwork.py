@@ -7,13 +7,12 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from harness.errors import CommandFailed, LabError, NotApplicable
+from harness.errors import CommandFailed, LabError
 from harness.job.backings import DAMAGED, SIZE, LaterDisk
 from harness.job.guest import GuestUnderTest
 from harness.job.guestdisks import BULK_TIMEOUT
 from harness.job.proof import prove_console
 from harness.remote.command import Command, CommandResult
-from harness.remote.outcome import NOT_FOUND
 from harness.units import Size
 
 MOUNTS = "/run/xenflight-disk"
@@ -80,21 +79,6 @@ _IDLE = 'kill -- "-$1"; rm -f /var/tmp/xenflight-busy'
 _REFUSED = "failed"
 _VERIFY = re.compile(r"verify: |verify failed|Invalid or incomplete multibyte")
 """fio's words when it reads something else than it wrote: EILSEQ is its errno for that."""
-
-
-def ready(guest: GuestUnderTest) -> None:
-    """See that it is known which boot it is in, and that it can be told what to do."""
-    if not guest.knows("boot_id"):
-        prove_console(guest)
-    if not guest.connected:
-        guest.connect()
-
-
-def require_fio(guest: GuestUnderTest) -> None:
-    """`NotApplicable` when its image has none."""
-    if guest.ssh.run(Command.of(FIO, "--version"), check=False).exit_status == NOT_FOUND:
-        msg = "its image has no fio: the flight should say `packages: [fio]`"
-        raise NotApplicable(msg)
 
 
 @contextmanager

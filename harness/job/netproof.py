@@ -16,12 +16,11 @@ from harness.job.network import (
     link_of,
     measure,
     prove_pings,
-    ready,
-    require_program,
     send,
     session,
 )
 from harness.job.proof import prove_console, prove_gone, prove_network, prove_over_ssh
+from harness.job.ready import ready, require_program
 from harness.job.teardown import what_is_left
 from harness.remote.command import Command
 

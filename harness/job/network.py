@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from harness.errors import DeadlineExceeded, LabError, NotApplicable
+from harness.errors import DeadlineExceeded, LabError
 from harness.job.guest import GuestUnderTest
-from harness.job.proof import prove_console
+from harness.job.proof import LOSS
 from harness.remote.command import Command, CommandResult
-from harness.remote.outcome import NOT_FOUND
 from harness.wait import Deadline, NotYet, wait_for
 
 PORT = 5202
@@ -22,7 +20,6 @@ COMES_BACK = timedelta(seconds=60)
 when about as long has passed as it was away."""
 BANDWIDTH_TIMEOUT = timedelta(seconds=90)
 BULK_TIMEOUT = timedelta(minutes=2)
-_LOSS = re.compile(r"(\d+(?:\.\d+)?)% packet loss")
 
 # Not -w, with which it goes on until that many have come back (ping(8)). $1 family, $2 count,
 # $3 bytes, $4 address, $5 whether they may be taken apart.
@@ -95,22 +92,6 @@ def link_of(guest: GuestUnderTest) -> Link:
     return Link(name=mine["ifname"], mtu=int(mine.get("mtu", 0)), dynamic=dynamic, **found)
 
 
-def ready(guest: GuestUnderTest) -> None:
-    """See that it is known which boot it is in, and that it can be told what to do."""
-    if not guest.knows("boot_id"):
-        prove_console(guest)
-    if not guest.connected:
-        guest.connect()
-
-
-def require_program(guest: GuestUnderTest, name: str, option: str) -> None:
-    """`NotApplicable` when its image has no such program."""
-    found = guest.ssh.run(Command.of(name, option), check=False)
-    if found.exit_status == NOT_FOUND:
-        msg = f"its image has no {name}: the flight should say `packages: [{name}]`"
-        raise NotApplicable(msg)
-
-
 def ping_command(address: str, *, count: int = 10, size: int = 56, whole: bool = False) -> Command:
     """So many pings of *size* bytes each, in one packet each if *whole*."""
     family = 6 if ":" in address else 4
@@ -120,7 +101,7 @@ def ping_command(address: str, *, count: int = 10, size: int = 56, whole: bool =
 
 def lost(result: CommandResult) -> float:
     """How many percent of the pings; all of them when ping could not even begin."""
-    found = _LOSS.search(result.stdout)
+    found = LOSS.search(result.stdout)
     return float(found[1]) if found else 100.0
 
 

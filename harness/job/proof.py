@@ -20,7 +20,7 @@ BULK = 1 << 20
 """Bytes sent through the interface in each direction."""
 RECEIVE = "tee /dev/shm/bulk | sha256sum"
 SEND = "base64 -w0 /dev/shm/bulk; rm /dev/shm/bulk"
-_LOSS = re.compile(r"(\d+(?:\.\d+)?)% packet loss")
+LOSS = re.compile(r"(\d+(?:\.\d+)?)% packet loss")
 
 
 def prove_console(guest: GuestUnderTest) -> None:
@@ -93,7 +93,7 @@ def _ping(guest: GuestUnderTest, address: str) -> None:
     with guest.waiting(), guest.step.phase("ping"):
         command = Command.of("ping", "-n", "-q", "-i", "0.2", "-c", PINGS, "-w", 60, address)
         said = guest.host.runner.run(command, check=False, timeout=timedelta(seconds=90)).stdout
-    loss = _LOSS.search(said)
+    loss = LOSS.search(said)
     if not loss or float(loss[1]) > 0:
         lost = f"{loss[1]} % of {PINGS} pings" if loss else f"pings ({said.strip()!r})"
         raise _failure(guest, f"{lost} to {address} were lost", "network", "packet-loss")
