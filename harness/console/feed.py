@@ -48,18 +48,22 @@ class Ending(Enum):
 
 
 class RecorderSpawn(_Spawn):
-    """A pexpect object that reads what *recorder* has stored, from position *start* on."""
+    """A pexpect object that reads what *recorder* has stored, from position *start* on.
+
+    Without *returns* it leaves out carriage returns, which a terminal puts at the end of each line.
+    """
 
     _buffer: StringIO
     _before: StringIO
 
-    def __init__(self, recorder: ConsoleRecorder, *, start: int) -> None:
+    def __init__(self, recorder: ConsoleRecorder, *, start: int, returns: bool = True) -> None:
         super().__init__(maxread=MAX_READ, searchwindowsize=SEARCH_WINDOW, encoding="utf-8")
         # Both would sleep, and for nothing: the recorder's thread does the reading.
         self.delaybeforesend = None
         self.delayafterread = None
         self.recorder = recorder
         self.position = start
+        self._returns = returns
         self.trimmed = 0
         """Characters dropped from the front of ``before`` since the last match."""
         self.examined = 0
@@ -88,7 +92,8 @@ class RecorderSpawn(_Spawn):
             if not self._past_deadline():
                 data = self.recorder.read(self.position, size)
                 self.position += len(data)
-                if text := self._text.decode(data):
+                text = self._text.decode(data)
+                if text := text if self._returns else text.replace("\r", ""):
                     self._trim()
                     return text
             more = self.recorder.wait(self.position, self._patience(timeout))

@@ -1,8 +1,8 @@
 """One guest from its first byte to its last: what the steps of a suite work with.
 
 It is made of layers, each of which needs those before it: `gueststate` (what is known of it),
-`guestmaking`, `guestdriving` (boot, shell, SSH), `guestmoving`, `guestpower`, `guestchanging`,
-`guestdisks` (the verbs), and here what is done when it is left.
+`guestmaking`, `guestdriving` (boot, shell, SSH), `guestasking` (commands, console), `guestmoving`,
+`guestpower`, `guestchanging`, `guestdisks` (the verbs), and here what is done when it is left.
 """
 
 from __future__ import annotations

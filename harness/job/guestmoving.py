@@ -12,10 +12,10 @@ from datetime import timedelta
 
 from harness.console.feed import RecorderSpawn
 from harness.console.login import login
-from harness.errors import DeadlineExceeded, GuestFailure, NotApplicable
+from harness.errors import DeadlineExceeded, NotApplicable
 from harness.flight.axes import Virt
 from harness.host.names import saved_file
-from harness.job.guestdriving import GuestDriving
+from harness.job.guestasking import GuestAsking
 from harness.job.slot import in_slot
 from harness.job.xlcalls import under_test
 from harness.wait import Deadline, NotYet, wait_for
@@ -31,7 +31,7 @@ SETTLE = timedelta(seconds=20)
 """How long Xen may take to show what xl has done."""
 
 
-class GuestMoving(GuestDriving):
+class GuestMoving(GuestAsking):
     """What can be done to it while it runs, and leaves it as it was."""
 
     @property
@@ -117,12 +117,6 @@ class GuestMoving(GuestDriving):
             console.sendline()
             bound = self._timeout("login")
             self._shell = login(console, "root", self._secrets.password, timeout=bound)
-
-    def failure(self, said: str, phase: str, failure_class: str) -> GuestFailure:
-        """The guest did not do as it should: to be raised. The console's last lines go along."""
-        return GuestFailure(
-            said, phase=phase, failure_class=failure_class, evidence=self.recorder.tail()
-        )
 
     @property
     def _moves(self) -> Moves:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.remote.command import Command
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
     from harness.sim.host import SimHost
 
 _WITH_VERBS = ("xl",)
+_PLAIN = re.compile(r"[\w./ =:,+@-]+")
 QUICK = 0.02
 """Seconds that a small program takes on hardware, its round trip included."""
 
@@ -64,3 +67,11 @@ def words_of(command: Command) -> tuple[str, ...]:
         return command.argv[4:]
     name = name_of(command)
     return command.argv[2:] if " " in name else command.argv[1:]
+
+
+def plain(command: Command) -> Command:
+    """*command*; a nameless script that is one program and its arguments becomes that."""
+    if command.argv[:2] != ("sh", "-ec") or len(command.argv) != 3:
+        return command
+    text = command.argv[2]
+    return replace(command, argv=tuple(shlex.split(text))) if _PLAIN.fullmatch(text) else command

@@ -16,7 +16,7 @@ from harness.sim import life
 from harness.sim.disk import AUTHORIZED, HOST_KEY
 from harness.sim.guest import Machine, SimGuest
 from harness.sim.host import SimHost
-from harness.sim.request import name_of
+from harness.sim.request import name_of, plain
 from harness.sim.shell import run_over_ssh
 from harness.wait import Deadline, NotYet, wait_for
 
@@ -97,6 +97,7 @@ class GuestRunner:
         stdin: bytes | BinaryIO | None = None,
     ) -> CommandResult:
         """See `Runner.run`."""
+        asked, command = command, plain(command)
         clock, name = self._host.clock, name_of(command)
         began = clock.monotonic()
         data = stdin if isinstance(stdin, bytes) else stdin.read() if stdin is not None else b""
@@ -111,7 +112,7 @@ class GuestRunner:
         clock.sleep(answer.seconds)
         self._require(command)
         result = CommandResult(
-            command=command,
+            command=asked,
             where=self.name,
             exit_status=answer.status,
             stdout=answer.stdout,
