@@ -42,6 +42,7 @@ VERB_MODULES = (
     "testbox",
     "status",
     "flights",
+    "new",
     "history",
     "show",
     "repro",
@@ -70,7 +71,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Typer knows what is wrong with options; only its framed message is not ours.
         context = getattr(error, "ctx", None)
         verb = context.command_path if context else "xenflight"
-        return _complain(error.format_message(), error.exit_code, f"see {verb} --help")
+        if not (said := error.format_message()):
+            # A group of verbs by itself: its help was shown, and is all there is to say.
+            return error.exit_code
+        return _complain(said, error.exit_code, f"see {verb} --help")
     except (KeyboardInterrupt, typer.Abort):
         return _complain("interrupted", EXIT_CODES[Status.ABORTED])
     except BrokenPipeError:
