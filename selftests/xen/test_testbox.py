@@ -436,8 +436,11 @@ def test_a_boot_that_is_interrupted_dies_or_loses_its_starter(private: Testbox) 
     assert {"Xen starts", "making the volume group"} <= set(stages)
     assert say(started, "vgs --noheadings -o vg_name") == "xenflight"
 
-    # A damaged warm state is not tried twice: booting makes another, and who runs from the
-    # damaged one keeps its disks.
+
+@pytest.mark.thorough  # two boots more
+def test_a_damaged_warm_state_is_not_tried_twice(private: Testbox) -> None:
+    """Booting makes another, and who runs from the damaged one keeps its disks."""
+    started = private.up()
     whole = [path for path in warm_directories() if (path / "manifest.json").exists()]
     spoil_memory(SavedState(directory=whole[0], key=record_of(private).key))
     other = Testbox("private-other", default_spec())
