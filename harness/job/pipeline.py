@@ -173,11 +173,15 @@ class ImagePipeline:
             self._pending.discard((wanted.name, host))
             where = f" on {host}" if len(self._carriers) > 1 else ""
             how = f"cannot be had: {image.broken}" if image.broken else "is ready"
-            self._tell(f"image {wanted.name} {how}{where}")
+            # Also while it is stopping: it has come to be.
+            self._say(f"image {wanted.name} {how}{where}")
 
     def _tell(self, text: str, fraction: float | None = None) -> None:
         """Also the place where work between two commands hears that it shall end."""
         if self._stopping.is_set():
             raise LabError(INTERRUPTED)
+        self._say(text, fraction)
+
+    def _say(self, text: str, fraction: float | None = None) -> None:
         with self._telling:
             self._progress(text, fraction)
