@@ -17,6 +17,7 @@ import typer
 
 from harness import __version__
 from harness.errors import UsageError, XenflightError
+from harness.signals import terminate_like_interrupt
 from harness.status import EXIT_BUG, EXIT_CODES, EXIT_USAGE, Status
 
 VERB_MODULES = (
@@ -60,6 +61,15 @@ _EXIT_PIPE = 141
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line *argv*; the exit code says how it went (harness/status.py)."""
+    # On SIGTERM Python would just die, and leave the programs that it runs to themselves.
+    undo = terminate_like_interrupt()
+    try:
+        return _code(argv)
+    finally:
+        undo()
+
+
+def _code(argv: Sequence[str] | None) -> int:
     try:
         code = _run(argv)
         sys.stdout.flush()

@@ -19,7 +19,6 @@ from harness.plugin.guests import LastWords, LeakChecks
 from harness.plugin.header import flight_header
 from harness.plugin.keeping import Keeping
 from harness.plugin.outcome import CHECKS_PROPERTY, JOB_PROPERTY, PROPERTY, why_blocked
-from harness.plugin.signals import tell_on_usr1, terminate_like_interrupt
 from harness.plugin.state import FlightState
 from harness.plugin.steps import LAST_WORDS, FlightSteps, planned_steps
 from harness.plugin.view import PlainPytest, View
@@ -30,6 +29,7 @@ from harness.report.summary import summary_text
 from harness.results.model import StepResult
 from harness.results.recorder import FlightRecorder
 from harness.results.rules import HARMLESS
+from harness.signals import tell_on_usr1, terminate_like_interrupt
 from harness.status import EXIT_BUG, EXIT_CODES, EXIT_NOTHING_RAN, EXIT_USAGE, Status
 from harness.steps import LEAK_CHECK
 

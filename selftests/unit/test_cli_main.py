@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -20,6 +21,7 @@ import harness
 from harness.cli import load_verbs, main
 from harness.errors import Blocked, GuestFailure, HostLost, LabError, Starved, UsageError
 from harness.flight.plan import Plan, from_json
+from harness.wait import Deadline, NotYet, wait_for
 
 ROOT = Path(harness.__file__).parent.parent
 JOB = "boot-bookworm-amd64-pv-direct"
@@ -434,3 +436,44 @@ def test_run_hands_the_plan_over_and_ends_as_it_ends(monkeypatch: pytest.MonkeyP
     assert (plan.keep, plan.hosts[0].name, workers) == ("always", "rack1", 1)
     assert plan.keep_for == timedelta(minutes=90)
     assert plan.dump_core is True
+
+
+ENDLESS = """
+import sys
+from datetime import timedelta
+import harness.cli
+from harness.remote.command import Command
+from harness.remote.local import LocalRunner
+
+def endless(argv):
+    script = "echo $$ > $1; exec sleep 300"
+    LocalRunner().run(Command(("sh", "-c", script, "sh", sys.argv[1])), timeout=timedelta(hours=1))
+
+harness.cli._run = endless
+sys.exit(harness.cli.main([]))
+"""
+
+
+def test_sigterm_takes_along_what_it_runs(tmp_path: Path) -> None:
+    """As Ctrl-C does; else `bench reliability` would leave a flight that nobody waits for."""
+    told = tmp_path / "pid"
+    verb = subprocess.Popen(
+        [sys.executable, "-c", ENDLESS, str(told)], stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = Deadline.after(timedelta(seconds=60))
+        wait_for(lambda: _written(told), what="its program", deadline=deadline)
+        program = int(told.read_text())
+        verb.terminate()
+        assert verb.communicate(timeout=60)[1] == "error: interrupted\n"
+        assert verb.returncode == 130
+        with pytest.raises(ProcessLookupError):
+            os.kill(program, 0)
+    finally:
+        verb.kill()
+
+
+def _written(path: Path) -> None:
+    if not (path.exists() and path.read_text().strip()):
+        msg = "nothing there"
+        raise NotYet(msg)

@@ -1,5 +1,5 @@
-"""SIGTERM as Ctrl-C: the flight ends in good order, its guests are removed. SIGUSR1: it says how
-far it is.
+"""SIGTERM as Ctrl-C: what was begun ends in good order, and guests are removed. SIGUSR1: a flight
+says how far it is.
 """
 
 from __future__ import annotations
