@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from harness.console.phases import BOOT_PHASES
 from harness.console.text import lines_of
 from harness.console.verdicts import find_sign
 from harness.gate.verdict import JudgementResult, VerdictFile
@@ -99,7 +100,9 @@ def groups_of(
 
 
 def quote_of(step: StepResult) -> Quote:
-    """The lines of the guest that tell most, from the one that betrays it on."""
+    """The lines of the guest that tell most: from the one that betrays it on, or the last ones of
+    a boot that nothing betrays.
+    """
     lines = clean(step.evidence).split("\n")[:_MOST_EVIDENCE]
     while lines and not lines[-1].strip():
         lines.pop()
@@ -107,6 +110,8 @@ def quote_of(step: StepResult) -> Quote:
     plain = lines_of(step.evidence)[: len(lines)]
     telling = next((at for at, line in enumerate(plain) if find_sign(line, at)), None)
     start = telling or 0
+    if telling is None and step.phase in BOOT_PHASES:
+        start = max(0, len(lines) - _QUOTED)
     shown = lines[start : start + _QUOTED]
     rest = lines if len(lines) > len(shown) else ()
     said = lines[telling] if telling is not None else ""

@@ -243,3 +243,11 @@ def test_a_quote_begins_with_the_line_that_tells() -> None:
     assert found.lines[0] == found.telling == PANIC.split("\r\n")[0]
     assert len(found.rest) == 42
     assert quote_of(step(1, "boot", F, evidence="")).lines == ()
+
+
+def test_of_a_boot_that_nothing_betrays_the_last_lines_are_quoted() -> None:
+    said = "\n".join(f"[  OK  ] Started unit {number}." for number in range(40))
+    late = quote_of(step(1, "boot", F, evidence=said, phase="login"))
+    assert late.lines[-1] == "[  OK  ] Started unit 39."
+    other = quote_of(step(1, "guest-ssh", F, evidence=said))
+    assert other.lines[0] == "[  OK  ] Started unit 0.", "whose words those are is not known"
