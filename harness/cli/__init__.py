@@ -31,6 +31,7 @@ VERB_MODULES = (
     "mail",
     "serve",
     "compare",
+    "upgrade",
     "grid",
     "modes",
     "image",
