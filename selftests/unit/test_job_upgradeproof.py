@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,9 +16,9 @@ from harness.errors import GuestFailure, LabError, NotApplicable
 from harness.hostboot import kernels
 from harness.hostboot.entries import BEFORE, UPGRADED
 from harness.hostboot.kernels import HOME, choose, is_newer
-from harness.job import upgradeproof
+from harness.job import canaryguest, upgradeproof, witness
 from harness.job.canaryguest import Order, Step
-from harness.job.hostguest import prove_guest
+from harness.job.hostguest import LivedGuest, prove_guest
 from harness.job.hostundertest import HostUnderTest
 from harness.job.knowngood import note_known_good
 from harness.mirror.mirror import PocketRef
@@ -402,3 +403,32 @@ def test_teardown_has_a_step_of_its_own(rack: UpgradingHost) -> None:
     host.remove()
     assert last.phases == phases
     assert kernels.HOME == HOME
+
+
+class Verbs:
+    """Whatever is asked of a guest, in order."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.spec = flight_plan().jobs[0]
+        self.step = StepRecord(job="j", testid="t")
+
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        return lambda: self.asked.append(name)
+
+
+def test_what_the_guest_goes_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    guest, verbs = LivedGuest.__new__(LivedGuest), Verbs()
+    guest._guest = verbs  # type: ignore[assignment]
+    monkeypatch.setattr(witness, "survives", lambda _: nullcontext())
+    for name in ("prove_console", "prove_ssh", "prove_gone"):
+        monkeypatch.setattr(canaryguest, name, lambda _, name=name: verbs.asked.append(name))
+    names = []
+    for name, deed in guest.steps():
+        deed()
+        names.append(name)
+    assert names[4:6] == ["guest-saverestore", "guest-localmigrate"]
+    assert verbs.asked == [
+        *("create", "boot", "prove_console", "prove_ssh", "save", "restore"),
+        *("require_live_migration", "migrate_local", "shut_down", "prove_gone"),
+    ]
