@@ -32,6 +32,7 @@ VERB_MODULES = (
     "mail",
     "serve",
     "compare",
+    "upgrade",
     "grid",
     "modes",
     "image",

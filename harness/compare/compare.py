@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from math import exp, log
 from statistics import median
 
@@ -27,38 +27,57 @@ _CHANGES = {
 }
 
 
+Round = tuple[FlightResult, FlightResult]
+
+
 def compare(a: FlightResult, b: FlightResult) -> Comparison:
     """Pair the jobs of *a* (the old one, say) and *b* by their names."""
-    olds, news = ({job.name: job for job in flight.jobs} for flight in (a, b))
-    names = [name for name in olds if name in news]
-    pairs = [_pair(a, b, olds[name], news[name]) for name in names]
-    changes = [pair.change for pair in pairs]
+    return compare_rounds([(a, b)])
+
+
+def compare_rounds(rounds: Sequence[Round]) -> Comparison:
+    """The same of jobs that ran several times on both sides: each time is a pair.
+
+    What was under test, and which jobs there were, is told of the first. At least one.
+    """
+    (first_a, first_b), *_ = rounds
+    pairs = [(one, *found) for one in rounds for found in _both(*one)]
+    found = [_pair(a, b, old, new) for (a, b), old, new in pairs]
+    changes = [pair.change for pair in found]
+    olds, news = ([job.name for job in flight.jobs] for flight in (first_a, first_b))
     return Comparison(
-        a=a.flight_id,
-        b=b.flight_id,
-        changes=tuple((one.what, one.then, one.now) for one in flight_changes(a, b)),
-        pairs=tuple(pairs),
+        a=", ".join(a.flight_id for a, _ in rounds),
+        b=", ".join(b.flight_id for _, b in rounds),
+        changes=tuple((one.what, one.then, one.now) for one in flight_changes(first_a, first_b)),
+        pairs=tuple(found),
         only_a=tuple(name for name in olds if name not in news),
         only_b=tuple(name for name in news if name not in olds),
         p=mcnemar(changes.count(Change.BROKE), changes.count(Change.MENDED)),
-        measures=tuple(_measures({name: (olds[name], news[name]) for name in names})),
+        measures=tuple(_measures((old, new) for _, old, new in pairs)),
         other_hosts=sum(
-            bool(one.a.host and one.b.host and one.a.host != one.b.host) for one in pairs
+            bool(one.a.host and one.b.host and one.a.host != one.b.host) for one in found
         ),
+        rounds=len(rounds),
     )
+
+
+def _both(a: FlightResult, b: FlightResult) -> Iterator[tuple[JobResult, JobResult]]:
+    news = {job.name: job for job in b.jobs}
+    return ((job, news[job.name]) for job in a.jobs if job.name in news)
 
 
 def _pair(a: FlightResult, b: FlightResult, old: JobResult, new: JobResult) -> JobPair:
     known = old.status in VERDICTS and new.status in VERDICTS
     return JobPair(
         job=old.name,
-        a=_outcome(a, old),
-        b=_outcome(b, new),
+        a=outcome(a, old),
+        b=outcome(b, new),
         change=_CHANGES[old.status, new.status] if known else Change.UNKNOWN,
     )
 
 
-def _outcome(flight: FlightResult, job: JobResult) -> Outcome:
+def outcome(flight: FlightResult, job: JobResult) -> Outcome:
+    """What became of *job* in *flight*."""
     bad = first_bad(job.steps)
     host = host_of(flight.hosts, job)
     return Outcome(
@@ -69,9 +88,9 @@ def _outcome(flight: FlightResult, job: JobResult) -> Outcome:
     )
 
 
-def _measures(jobs: Mapping[str, tuple[JobResult, JobResult]]) -> Iterator[Measure]:
+def _measures(jobs: Iterable[tuple[JobResult, JobResult]]) -> Iterator[Measure]:
     times: dict[str, list[tuple[float, float]]] = {}
-    for old, new in jobs.values():
+    for old, new in jobs:
         before, after = _times(old), _times(new)
         for name in after:
             if name in before:

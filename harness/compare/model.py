@@ -96,6 +96,8 @@ class Comparison:
     """In the order of the steps."""
     other_hosts: int
     """Pairs that did not run on the same host."""
+    rounds: int = 1
+    """How often each job ran on each side."""
 
     def of(self, change: Change) -> list[JobPair]:
         """The pairs that changed like that."""

@@ -8,6 +8,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from markupsafe import Markup
 
@@ -25,7 +26,14 @@ _WIDEST = math.log(4)
 """A chart goes from a quarter to four times as long."""
 
 
-def comparison_page(found: Comparison, made: datetime) -> str:
+class Verdict(NamedTuple):
+    """What follows from a comparison, and why: of what kind, of which job, in what words."""
+
+    answer: str
+    rows: Sequence[tuple[str, str, str]]
+
+
+def comparison_page(found: Comparison, made: datetime, verdict: Verdict | None = None) -> str:
     """The page. All foreign text in it is cleaned and escaped."""
     style = (STATIC / "site.css").read_text(encoding="utf-8") + _STYLE
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
@@ -36,23 +44,26 @@ def comparison_page(found: Comparison, made: datetime) -> str:
         .get_template("compare.html")
         .render(
             found=found,
+            verdict=verdict,
             made=made,
             policy=policy,
             style=Markup(style),  # ours
             sections=[(title, found.of(change)) for change, title in TITLES.items()],
             both=len(found.of(Change.PASSES)),
             odds=odds(found),
-            explained=" ".join(explained(found.measures)) if found.measures else "",
+            explained=" ".join(explained(found.measures, found.rounds)) if found.measures else "",
             rows=[(one, verdict_words(one), chart(one)) for one in found.measures],
             look=look,
         )
     )
 
 
-def write_page(found: Comparison, path: Path, made: datetime) -> None:
+def write_page(
+    found: Comparison, path: Path, made: datetime, verdict: Verdict | None = None
+) -> None:
     """Write it to *path*; `LabError` if it can't be."""
     try:
-        write_atomically(path, comparison_page(found, made))
+        write_atomically(path, comparison_page(found, made, verdict))
     except OSError as error:
         msg = f"cannot write {path}: {error.strerror or error}"
         raise LabError(msg) from error

@@ -9,6 +9,7 @@
   multiple test procedure", Scandinavian Journal of Statistics 6, 1979).
 - McNemar's test, exact: a sign test of the pairs that differ (Q. McNemar, "Note on the sampling
   error of the difference between correlated proportions", Psychometrika 12, 1947).
+- Fisher's exact test, one-sided (R. Fisher, "The Design of Experiments", 1935).
 """
 
 from __future__ import annotations
@@ -72,6 +73,15 @@ def mcnemar(one: int, other: int) -> float:
     count = one + other
     ways = sum(comb(count, k) for k in range(min(one, other) + 1))
     return min(1.0, float(2 * ways / 2**count))
+
+
+def fisher(hits: int, tries: int, others: int, other_tries: int) -> float:
+    """The p of at least *hits* in *tries*, if those and the *others* came about alike."""
+    count, found = tries + other_tries, hits + others
+    ways = sum(
+        comb(tries, k) * comb(other_tries, found - k) for k in range(hits, min(tries, found) + 1)
+    )
+    return ways / comb(count, found)
 
 
 def smallest_p(pairs: int) -> float:

@@ -21,7 +21,7 @@ def comparison_text(found: Comparison) -> str:
         *(_section(found, change, title) for change, title in TITLES.items()),
         odds(found),
         _only(found),
-        _times(found),
+        times(found),
     ]
     return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
@@ -64,19 +64,20 @@ def _section(found: Comparison, change: Change, title: str) -> list[str]:
 def _job_line(pair: JobPair) -> str:
     match pair.change:
         case Change.BROKE:
-            said = _failure(pair.b)
+            said = failure_words(pair.b)
         case Change.MENDED:
-            said = _failure(pair.a)
+            said = failure_words(pair.a)
         case Change.FAILS if not pair.otherwise:
-            said = f"{_failure(pair.b)}; the same in A"
+            said = f"{failure_words(pair.b)}; the same in A"
         case Change.FAILS:
-            said = f"{_failure(pair.a)} -> {_failure(pair.b)}"
+            said = f"{failure_words(pair.a)} -> {failure_words(pair.b)}"
         case _:
             said = f"{pair.a.status} -> {pair.b.status}"
     return f"  {one_line(pair.job)}  {said}"
 
 
-def _failure(outcome: Outcome) -> str:
+def failure_words(outcome: Outcome) -> str:
+    """The step that failed, and what it said."""
     look = one_line(outcome.look or "")
     cut = f"{look[:_LONG]}..." if len(look) > _LONG else look
     return f"{one_line(outcome.step or '')} ({cut})" if cut else one_line(outcome.step or "")
@@ -107,14 +108,15 @@ def _only(found: Comparison) -> list[str]:
     return lines
 
 
-def _times(found: Comparison) -> list[str]:
+def times(found: Comparison) -> list[str]:
+    """How long what passed took on both sides."""
     if not found.measures:
         return ["There are no times to compare: no step passed in both."]
     rows = [("what", "jobs", "A", "B", "B/A", "likely", ""), *map(_row, found.measures)]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = ["How long it took, in jobs in which it passed on both sides:"]
     lines += [f"  {_joined(row, widths)}".rstrip() for row in rows]
-    return [*lines, "", *explained(found.measures)]
+    return [*lines, "", *explained(found.measures, found.rounds)]
 
 
 def _row(one: Measure) -> tuple[str, ...]:
@@ -144,7 +146,7 @@ def _joined(row: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join([*cells, row[-1]])
 
 
-def explained(measures: Sequence[Measure]) -> Iterator[str]:
+def explained(measures: Sequence[Measure], rounds: int = 1) -> Iterator[str]:
     """What the columns of the times mean."""
     asked = sum(one.enough for one in measures)
     yield "A and B are medians. B/A is the Hodges-Lehmann estimate of the ratio, job by job; likely"
@@ -155,7 +157,10 @@ def explained(measures: Sequence[Measure]) -> Iterator[str]:
             f"With fewer than {FEWEST} jobs no difference, however large, could be told from chance"
             f" (with {FEWEST - 1} the smallest p is {smallest_p(FEWEST - 1):.3f})."
         )
-    yield "Each job ran once on each side: a busy night on one side looks like a slower guest."
+    if rounds == 1:
+        yield "Each job ran once on each side: a busy night on one side looks like a slower guest."
+    else:
+        yield f"Each job ran {rounds} times on each side, and each time counts as a job here."
 
 
 def _p(value: float) -> str:

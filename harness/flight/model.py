@@ -59,7 +59,7 @@ PHASES: tuple[str, ...] = tuple(DEFAULT_TIMEOUTS)
 """The phases of a guest's life, in their order."""
 
 
-HOST_SUITES = frozenset({"host-boot"})
+HOST_SUITES = frozenset({"host-boot", "upgrade"})
 """Suites whose jobs are about a host and not about a guest on it: such a job has the host to
 itself. Its dist, arch, virt and boot are what dom0 is: Debian's suite, PV, and the firmware."""
 

@@ -21,9 +21,22 @@ sync
 """
 
 
-def write_entries(runner: Runner, entries: Iterable[XenEntry], path: str = CUSTOM) -> None:
-    """Have *entries* in the menu, in place of those that we had there."""
-    text = "".join(map(to_grub2, entries))
+# The menu has said by then whether an entry was chosen for this boot.
+_USUAL = """\
+if [ -z "${{boot_once}}" ]; then
+\tset default='{}'
+fi
+"""
+
+
+def write_entries(
+    runner: Runner, entries: Iterable[XenEntry], path: str = CUSTOM, *, usual: str = ""
+) -> None:
+    """Have *entries* in the menu, in place of those that we had there.
+
+    *usual* is the id of the one that boots unless another is chosen; the host's own if empty.
+    """
+    text = "".join(map(to_grub2, entries)) + (_USUAL.format(usual) if usual else "")
     _write(runner, f"{BEGIN}\n{text}{END}\n" if text else "", path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from harness.errors import LabError
@@ -11,8 +12,9 @@ from harness.grub.resolve import Boot, Role, boots
 from harness.grub.vocabulary import Speller
 
 PREFIX = "xenflight-"
-EMERGENCY, NO_ROOT, NO_INITRD, XEN_PANIC = (
-    f"{PREFIX}{name}" for name in ("emergency", "no-root", "no-initrd", "xen-panic")
+EMERGENCY, NO_ROOT, NO_INITRD, XEN_PANIC, BEFORE, UPGRADED = (
+    f"{PREFIX}{name}"
+    for name in ("emergency", "no-root", "no-initrd", "xen-panic", "before", "upgraded")
 )
 MISSING_ROOT = "/dev/mapper/xenflight-nowhere"
 EMERGENCY_MEMORY = 896
@@ -33,6 +35,22 @@ def usual_boot(menu: Menu) -> Boot:
             return boot
     msg = f"{menu.file} has no entry that boots Xen with a kernel and an initramfs"
     raise LabError(msg, hint="is xen-system installed there, and did update-grub run?")
+
+
+def boot_of(menu: Menu, release: str) -> Boot:
+    """The first boot of Xen with the dom0 kernel *release*, which is the one that is no recovery
+    mode. `LabError` without one."""
+    for boot in boots(menu, Speller()):
+        whole = boot.entry and boot.xen and boot.kernel and boot.with_role(Role.INITRD)
+        if whole and _path(boot.kernel).endswith(f"-{release}"):
+            return boot
+    msg = f"{menu.file} has no entry that boots Xen with Linux {release}"
+    raise LabError(msg, hint="did update-grub run?")
+
+
+def place_of(boot: Boot) -> str:
+    """What `grub-reboot` calls the entry, wherever it stands: ``1>0>2``, counted from 0."""
+    return ">".join(map(str, boot.entry.number)) if boot.entry else ""
 
 
 def name_of(boot: Boot) -> str:
@@ -106,6 +124,19 @@ def without_initrd(boot: Boot) -> XenEntry:
     """The initramfs is a file that is not there."""
     usual = described(boot, "xenflight: no initramfs", NO_INITRD)
     return replace(usual, initrd=f"{usual.initrd}.xenflight-missing")
+
+
+def as_before(boot: Boot) -> XenEntry:
+    """*boot*, under a name of ours: an upgrade may make another the first one."""
+    return described(boot, "xenflight: as before the upgrade", BEFORE)
+
+
+def with_words(boot: Boot, words: Iterable[str]) -> XenEntry:
+    """*boot* with more words for dom0's kernel, which come last."""
+    usual = described(boot, "xenflight: upgraded", UPGRADED)
+    names = {word.partition("=")[0] for word in words if "=" in word} & {"root"}
+    kept = [word for word in usual.kernel_args if word.partition("=")[0] not in names]
+    return replace(usual, kernel_args=(*kept, *words))
 
 
 def panicking(boot: Boot) -> XenEntry:

@@ -92,7 +92,7 @@ def prove_usual_boot(host: HostUnderTest) -> None:
     boot = host.usual()
     host.remember("entry", boot.title)
     start = host.boot(name_of(boot))
-    _prove_booted(host, described(boot, "-", "usual"), boot.title, start)
+    prove_booted(host, described(boot, "-", "usual"), boot.title, start)
 
 
 def prove_emergency_forms(host: HostUnderTest) -> None:
@@ -109,7 +109,7 @@ def prove_emergency(host: HostUnderTest) -> None:
     entry = _emergency(host)
     host.offer([entry])
     start = host.boot(entry.ident)
-    _prove_booted(host, entry, entry.title, start)
+    prove_booted(host, entry, entry.title, start)
     memory = int(host.look().memory or 0)
     if not 0 < memory <= EMERGENCY_MEMORY * 1024:
         _refuse(f"dom0 has {memory} KiB, not {EMERGENCY_MEMORY} MiB at most", "wrong-boot")
@@ -157,7 +157,7 @@ def prove_cannot_boot(host: HostUnderTest, how: str) -> None:
         )
 
 
-def _prove_booted(host: HostUnderTest, entry: XenEntry, title: str, start: int) -> None:
+def prove_booted(host: HostUnderTest, entry: XenEntry, title: str, start: int) -> None:
     """It is up, by *entry*: Xen, dom0's kernel and the serial line all say so."""
     xen, found = host.xen(), host.look()
     host.remember("xen_commandline", xen.xen_commandline)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 
 from harness.console.boot import BootWatcher
 from harness.console.course import HOST_COURSE
 from harness.console.recorder import ConsoleRecorder, Record
-from harness.errors import GuestFailure, LabError, NotApplicable
+from harness.errors import DeadlineExceeded, GuestFailure, LabError, NotApplicable
 from harness.flight.model import HostSpec, JobSpec
 from harness.flight.plan import Plan
 from harness.grub.entry import XenEntry
@@ -80,6 +81,7 @@ class HostUnderTest:
         self._recorder: ConsoleRecorder | None = None
         self._runvars: dict[str, str] = {}
         self._written = False
+        self._undoing: list[Callable[[], None]] = []
         self._up = True
         self._began = SYSTEM_CLOCK.monotonic()
 
@@ -113,6 +115,38 @@ class HostUnderTest:
         """Store a runvar, in the job and in the step that found it."""
         self._runvars[name] = self.step.facts[name] = value
 
+    def recall(self, name: str) -> str:
+        """A runvar that an earlier step stored; empty when none did."""
+        return self._runvars.get(name, "")
+
+    # -- what is done on it --------------------------------------------------------------
+
+    def at_the_end(self, undo: Callable[[], None]) -> None:
+        """Have *undo* called when the job is over and it is up, before it is given back.
+
+        What can't be undone is a `LabError`: it then stays drained.
+        """
+        self._undoing.append(undo)
+
+    def make_room(self) -> None:
+        """Let go of its slots, for a guest of ours: as it is drained nobody else gets one."""
+        self._whole.let_go()
+
+    @property
+    def terms(self) -> HostSpec:
+        """What hosts.yaml says of it."""
+        return self._terms
+
+    @property
+    def again(self) -> Reconnect:
+        """One more connection to it."""
+        return self._again
+
+    @property
+    def directory(self) -> Path:
+        """For what the step that runs leaves behind, beside the job's own files."""
+        return self._files.path / self.step.testid
+
     # -- booting it --------------------------------------------------------------------
 
     @property
@@ -128,13 +162,14 @@ class HostUnderTest:
         """Cleaned lines of its serial line."""
         return self.recorder.lines_since(position)
 
-    def offer(self, entries: Iterable[XenEntry]) -> None:
-        """Have *entries* in its menu, until the job is over."""
+    def offer(self, entries: Iterable[XenEntry], *, usual: str = "") -> None:
+        """Have *entries* in its menu, until the job is over; *usual* is the id of the one that
+        boots by itself, if that is not to be the host's own."""
         if "custom.cfg" not in self.menu_text():
             msg = f"the menu of {self.host.name} reads no custom.cfg (/etc/grub.d/41_custom)"
             raise NotApplicable(msg)
         self._written = True
-        write_entries(self.host.runner, entries)
+        write_entries(self.host.runner, entries, usual=usual)
 
     def boot(self, entry: str) -> int:
         """Reboot it by *entry*, once, and see it come to its login and answer over SSH.
@@ -145,6 +180,28 @@ class HostUnderTest:
         start = self._go(before)
         self._watch(self.step, start, before)
         self._return(before)
+        return start
+
+    def try_boot(self, entry: str) -> int:
+        """As `boot`, of what may well fail: then it is had back before that is told."""
+        before = self._choose(entry)
+        start = self._go(before)
+        own = StepRecord(job=self.spec.name, testid=self.step.testid, clock=self.step.clock)
+        try:
+            self._watch(own, start, before)
+        except GuestFailure as failure:
+            self._tell_failure(own, start)
+            # Whether it comes back is seen again when the job is over.
+            with suppress(LabError, GuestFailure):
+                self._recover(before)
+            raise failure from None
+        finally:
+            self.step.phases += own.phases
+        try:
+            self._return(before)
+        except DeadlineExceeded as error:
+            msg = f"{self.host.name} came to its login, and not to SSH: {error.message}"
+            raise GuestFailure(msg, phase="ssh", failure_class="ssh-unreachable") from error
         return start
 
     def fail_to_boot(self, entry: str) -> GuestFailure:
@@ -165,16 +222,20 @@ class HostUnderTest:
             self._return(before)
             msg = f"{self.host.name} came up by {entry}, which it can't"
             raise GuestFailure(msg, phase="cannot-boot", failure_class="wrong-boot")
+        self._tell_failure(own, start)
+        self._recover(before)
+        return told
+
+    def _tell_failure(self, own: StepRecord, start: int) -> None:
+        """Where it failed, how soon that was known, and where on the line it stands."""
         last = own.phases[-1]
         self.step.facts["failed_phase"] = last.name
         self.step.facts["told_after"] = f"{last.duration:.1f} s"
         self.step.facts["serial"] = f"{self._files.relative(self._files.console_log)} @ {start}"
-        self._recover(before)
-        return told
 
     def _choose(self, entry: str) -> BootFacts:
         """Have GRUB boot *entry* the next time, and only then; how the host is now."""
-        self._require_power()
+        self.require_way_back()
         self.host.runner.run(Command.of("grub-reboot", entry), timeout=CHOOSE_TIMEOUT)
         self.host.runner.run(Command.of("sync"))
         found = self.look()
@@ -183,8 +244,8 @@ class HostUnderTest:
             raise GuestFailure(msg, phase="choose", failure_class="grub-environment")
         return found
 
-    def _require_power(self) -> None:
-        """Nobody boots another entry of a host that nobody could have back."""
+    def require_way_back(self) -> None:
+        """`NotApplicable` where nobody could have it back: then no other entry of it is booted."""
         if self._power is None:
             msg = f"nothing can power-cycle {self.host.name}, should it not come up (power:)"
             raise NotApplicable(msg)
@@ -263,6 +324,8 @@ class HostUnderTest:
         """
         if not self._up:
             self._have_up()
+        while self._undoing:
+            self._undoing.pop()()
         if self._written:
             remove_entries(self.host.runner)
         self._whole.give_back(self.host.runner)

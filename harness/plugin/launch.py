@@ -17,19 +17,20 @@ from harness.plugin.view import LiveTerminal
 from harness.status import EXIT_BUG, EXIT_CODES, EXIT_USAGE, Status
 
 
-def run_flight(plan: Plan, *, workers: int, keeping: Sequence[str] = ()) -> int:
+def run_flight(plan: Plan, *, workers: int, keeping: Sequence[str] = (), terminal: int = 1) -> int:
     """Run *plan* with that many jobs at once; the process's exit code (harness/status.py).
 
-    *keeping*: more options of the plugin, such as how history keeps the flight.
+    *keeping*: more options of the plugin, such as how history keeps the flight. What runs is shown
+    on the descriptor *terminal*.
     """
     # pytest's capture takes descriptor 1 away while tests run; the live view needs the real one.
     with (
         tempfile.TemporaryDirectory(prefix="xenflight-") as directory,
-        os.fdopen(os.dup(1), "w", encoding="utf-8") as terminal,
+        os.fdopen(os.dup(terminal), "w", encoding="utf-8") as shown,
     ):
         file = Path(directory) / "plan.json"
         file.write_text(to_json(plan), encoding="utf-8")
-        face = Face(Console(file=terminal, highlight=False))
+        face = Face(Console(file=shown, highlight=False))
         words = [*arguments(plan, file, workers), *keeping]
         returned = pytest.main(words, plugins=[plugin, face])
         return face.exit_code(returned)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from grub_samples import read
@@ -18,7 +19,7 @@ from harness.host.fake import FakeHost
 from harness.host.slots import Claim
 from harness.host.whole import WholeHost, take_whole
 from harness.host.xenhost import XenHost
-from harness.hostboot.entries import name_of
+from harness.hostboot.entries import name_of, place_of
 from harness.job.hostundertest import HostUnderTest
 from harness.job.secrets import FlightSecrets
 from harness.job.slot import slot_terms
@@ -69,6 +70,10 @@ class RebootingHost:
     memory: int = 896 * 1024 - 4096
     root_type: str = "lvm"
     codename: str = "bookworm"
+    kernel: str = "6.1.0-56-amd64"
+    """What it runs."""
+    flight: str = "host-boot"
+    kernel_args: str = ""
     boots: int = 1
     given: list[HostUnderTest] = field(default_factory=list)
 
@@ -95,8 +100,8 @@ class RebootingHost:
 
     def under_test(self) -> HostUnderTest:
         """As a job has it."""
-        plan = build_plan(str(FLIGHTS / "host-boot.yaml"))
-        (job,) = plan.jobs
+        plan = build_plan(str(FLIGHTS / f"{self.flight}.yaml"))
+        (job,) = (replace(one, kernel_args=self.kernel_args) for one in plan.jobs)
         files = FlightDirectory(self.directory)
         made = HostUnderTest(
             spec=job,
@@ -135,7 +140,7 @@ class RebootingHost:
         values = {
             "boot_id": self.fake.boot,
             "hostname": "rack",
-            "kernel": "6.1.0-56-amd64",
+            "kernel": self.kernel,
             "cmdline": f"placeholder {self.cmdline}",
             "codename": self.codename,
             "arch": Arch.AMD64.value,
@@ -170,7 +175,11 @@ class RebootingHost:
     def _boot(self, chosen: str) -> None:
         found = boots(read_grub2(self.menu + self.custom, "x"), Speller())
         every = list(found)
-        boot = next((one for one in every if name_of(one) == chosen), every[0])
+        usual = re.search("set default='(.*)'", self.custom)
+        chosen = chosen or (usual[1] if usual else "")
+        boot = next((one for one in every if chosen in (name_of(one), place_of(one))), every[0])
+        if boot.kernel and boot.kernel.path and self._comes_up(chosen):
+            self.kernel = boot.kernel.path.text.partition("vmlinuz-")[2] or self.kernel
         self.boots += 1
         self.fake.boot = f"boot-{self.boots}"
         words = " ".join(word.text for word in boot.xen_words)
@@ -179,6 +188,9 @@ class RebootingHost:
         booting = f"  Booting `{boot.title}'\r\n".encode()
         script: list[Chunk] = [(1, line) for line in (booting, *self.said.get(chosen, UP))]
         self.line._schedule(script)
+
+    def _comes_up(self, chosen: str) -> bool:
+        return PROMPT in self.said.get(chosen, UP)
 
 
 class _Line(LocalRunner):

@@ -2,59 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import closing
-from dataclasses import replace
-from datetime import timedelta
 
 import pytest
-import yaml
+from diskbox import MINUTE, disk_box, disk_lab, dom0
 from lab import Lab
-from realhost import BOX, default_spec
 
-from harness.flight.model import BoxBoot
 from harness.hostboot.facts import MENU
-from harness.remote.command import Command
-from harness.remote.ssh import SshRunner
 from harness.results.model import StepResult
 from harness.status import EXIT_CODES, Status
 from harness.testbox.machine import Testbox
 from harness.testbox.paths import base_directory
 from harness.testbox.warm import warm_states
-from harness.wait import Deadline
 
-MINUTE = timedelta(minutes=1)
 FLIGHT = 45 * MINUTE
 pytestmark = pytest.mark.thorough
 
 
 @pytest.fixture(scope="module")
 def box() -> Iterator[Testbox]:
-    """A testbox of this session that was installed on a disk, and is up."""
-    found = Testbox(f"{os.environ[BOX]}-disk", replace(default_spec(), boot=BoxBoot.DISK))
-    found.up()
-    yield found
-    found.remove()
+    with disk_box() as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
 def lab(box: Testbox, tmp_path_factory: pytest.TempPathFactory) -> Lab:
-    """A folder with the project's flights, whose host for this is that one."""
-    made = Lab.make(tmp_path_factory.mktemp("lab"), box.name)
-    flights = made.folder / "flights"
-    hosts = yaml.safe_load((flights / "hosts.yaml").read_text(encoding="utf-8"))
-    mine = hosts["hosts"][box.name]
-    mine["slots"], mine["may_reboot"], mine["testbox"]["boot"] = 1, True, "disk"
-    (flights / "hosts.yaml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
-    flight = flights / "host-boot.yaml"
-    flight.write_text(flight.read_text(encoding="utf-8").replace("testbox-disk", box.name))
-    return made
-
-
-def dom0(box: Testbox, script: str) -> str:
-    with closing(SshRunner.connect(box.endpoint(), Deadline.after(MINUTE))) as runner:
-        return runner.run(Command.shell(script), timeout=2 * MINUTE).stdout.strip()
+    return disk_lab(tmp_path_factory.mktemp("lab"), box)
 
 
 def steps(lab: Lab) -> dict[str, StepResult]:
