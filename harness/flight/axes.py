@@ -113,6 +113,16 @@ class Devices(StrEnum):
     """Those of a PC, made by QEMU: the guest is not let see that there is a Xen."""
 
 
+class Peer(StrEnum):
+    """Which second host a job needs beside the one that it begins on."""
+
+    ANY = "any"
+    SAME = "same"
+    """One with the same version of Xen."""
+    NEWER = "newer"
+    """One with a newer version, as osstest's ``migrupgrade`` has it."""
+
+
 class Pocket(StrEnum):
     """A part of a Debian mirror that a flight may leave out."""
 

@@ -30,6 +30,7 @@ from harness.flight.axes import (
     DiskFormat,
     Dist,
     Layout,
+    Peer,
     Pocket,
     Toolstack,
     Virt,
@@ -272,6 +273,7 @@ LayoutField = Annotated[Layout, BeforeValidator(lambda value: choose(Layout, val
 DiskFormatField = Annotated[DiskFormat, BeforeValidator(lambda value: choose(DiskFormat, value))]
 DevicesField = Annotated[Devices, BeforeValidator(lambda value: choose(Devices, value))]
 ToolstackField = Annotated[Toolstack, BeforeValidator(lambda value: choose(Toolstack, value))]
+PeerField = Annotated[Peer, BeforeValidator(lambda value: choose(Peer, value))]
 AcceptField = Annotated[Accept, BeforeValidator(lambda value: choose(Accept, value))]
 PocketField = Annotated[Pocket, BeforeValidator(lambda value: choose(Pocket, value))]
 FlightName = Annotated[str, _word("flight's name")]

@@ -16,6 +16,7 @@ from harness.flight.axes import (
     DiskFormat,
     Dist,
     Layout,
+    Peer,
     Pocket,
     Toolstack,
     Virt,
@@ -124,6 +125,8 @@ class JobSpec:
     """Empty scratch LVs, seen by the guest after its own disks."""
     neighbour: Size | None = None
     """The memory of a second guest of the same image, which the suite may have beside the first."""
+    peer: Peer | None = None
+    """The second host that it needs; then it has a slot there, too."""
     image: ImageSource | None = None
     """Given if and only if *builder* is ``import``."""
     builder_options: tuple[tuple[str, str | None], ...] = ()

@@ -31,6 +31,8 @@ class HostFlag(StrEnum):
     """QEMU as a block back end: qcow2 disks."""
     XEN_TOOLS = "xen-tools"
     """xen-create-image."""
+    NBD = "nbd"
+    """Disks of another host: qemu-nbd, Linux's driver, and Python between them and SSH."""
     LIBVIRT = "libvirt"
     """virsh, and libvirt's driver for Xen."""
 
@@ -47,6 +49,7 @@ WHY: dict[HostFlag, str] = {
     HostFlag.PVGRUB_PVH: "its dom0 has no GRUB for PVH guests",
     HostFlag.QDISK: "its dom0 has no QEMU to serve qcow2 disks",
     HostFlag.XEN_TOOLS: "its dom0 has no xen-create-image",
+    HostFlag.NBD: "its dom0 has not all of qemu-nbd, Linux's nbd module and python3",
     HostFlag.LIBVIRT: "its dom0 has no libvirt with a driver for Xen",
 }
 """What it means that a flag is missing."""
@@ -76,6 +79,8 @@ def needs(job: JobSpec) -> frozenset[HostFlag]:
         found.add(HostFlag.QDISK)
     if job.builder is Builder.XEN_CREATE_IMAGE:
         found.add(HostFlag.XEN_TOOLS)
+    if job.peer:
+        found.add(HostFlag.NBD)
     if job.toolstack is Toolstack.LIBVIRT:
         found.add(HostFlag.LIBVIRT)
     return frozenset(found)

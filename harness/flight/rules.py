@@ -11,7 +11,17 @@ from dataclasses import dataclass
 
 from harness.dists.kernels import DEFAULT_KERNEL, DOM0_KERNEL
 from harness.dists.model import Init
-from harness.flight.axes import Arch, Boot, Builder, Devices, DiskFormat, Dist, Layout, Virt
+from harness.flight.axes import (
+    Arch,
+    Boot,
+    Builder,
+    Devices,
+    DiskFormat,
+    Dist,
+    Layout,
+    Toolstack,
+    Virt,
+)
 from harness.flight.kernels import from_dom0, is_version, kernel_of, known_dist
 from harness.flight.model import JobSpec
 
@@ -315,6 +325,21 @@ RULES: tuple[Rule, ...] = (
         forbids=lambda job: _emulated(job) and bool(job.swap or job.extra_disks),
         reason="a guest with emulated devices has one disk here",
         source="harness/job/disks.py: the others are named as Xen's driver does",
+    ),
+    Rule(
+        id="peer-disks",
+        forbids=lambda job: (
+            bool(job.peer)
+            and (job.disk_format is not DiskFormat.RAW or bool(job.swap or job.extra_disks))
+        ),
+        reason="a guest with a second host has one disk, a raw one: that is lent to it there",
+        source="harness/host/lend.py",
+    ),
+    Rule(
+        id="peer-toolstack",
+        forbids=lambda job: bool(job.peer) and job.toolstack is not Toolstack.XL,
+        reason="between two hosts guests are moved by xl only",
+        source="harness/host/crossing.py",
     ),
     Rule(
         id="kernel-emulated",

@@ -41,6 +41,7 @@ from harness.flight.fields import (
     OneOrMore,
     OneOrSome,
     Package,
+    PeerField,
     PhaseName,
     PocketField,
     Reason,
@@ -146,6 +147,10 @@ class Overrides(Strict):
     neighbour: Memory | None = Field(
         default=None,
         description="The memory of a second guest of the same image, for suites that have one.",
+    )
+    peer: PeerField | None = Field(
+        default=None,
+        description="A second host for suites that move the guest: any, same (Xen) or newer.",
     )
     image: ImageModel | None = None
     builder_options: Annotated[dict[OptionName, OptionValue], AfterValidator(seedable)] = Field(

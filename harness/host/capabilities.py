@@ -47,6 +47,9 @@ case $(grep -m1 '^model name' /proc/cpuinfo) in
     *"QEMU mended"*) echo "emulated mended" ;;
     *QEMU*) echo "emulated plain" ;;
 esac
+first qemu-nbd /usr/bin/qemu-nbd /usr/local/bin/qemu-nbd
+first python3 /usr/bin/python3 /usr/local/bin/python3
+modinfo -n nbd 2>/dev/null | sed 's/^/nbd-module /'
 first kernel "/boot/vmlinuz-$(uname -r)"
 first initrd "/boot/initrd.img-$(uname -r)" "/boot/initramfs-$(uname -r).img"
 exit 0
@@ -80,6 +83,9 @@ class Capabilities:
     When QEMU (TCG, 7.2 and 10.0) emulates AMD-V, the others' FPU switches spoil the state of
     processor 0, and one guest in three that runs there dies within seconds (ADR 11)."""
 
+    xen: tuple[int, int] = (0, 0)
+    """Its version, by its first two numbers."""
+
     hvm_slowdown: float = 1.0
     """How much slower than the host's PV guests its PVH and HVM guests are; stretches their
     timeouts on top of the host's ``timeout_factor``."""
@@ -106,6 +112,7 @@ def find_capabilities(host: XenHost) -> Capabilities:
         paths=paths,
         because=without,
         hvm_cpus=_all_but_the_first(info.nr_cpus) if plain else "",
+        xen=(info.major, info.minor),
         hvm_slowdown=EMULATED_SLOWDOWN if emulated else 1.0,
     )
 
@@ -135,6 +142,7 @@ def flags_of(virt_caps: Collection[str], paths: Mapping[str, str]) -> frozenset[
         HostFlag.PVGRUB_PVH: "pvgrub-pvh" in paths,
         HostFlag.QDISK: "device-model" in paths,
         HostFlag.XEN_TOOLS: "xen-create-image" in paths,
+        HostFlag.NBD: {"qemu-nbd", "nbd-module", "python3"} <= paths.keys(),
         HostFlag.LIBVIRT: {"virsh", "libvirt-xen"} <= paths.keys(),
     }
     return frozenset(flag for flag, there in found.items() if there)

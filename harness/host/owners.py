@@ -48,11 +48,11 @@ _OTHERS_PATH = re.compile(
     rf"(?:{RUN_DIRECTORY}/(?:flights|locks)|{BUILD_DIRECTORY})/(?!golden-)([^/]+)"
 )
 _OTHERS_VOLUME = re.compile(r"-xf--[0-9a-f]{12}--\w+$")
-# Locks of golden volumes and of the canary, and who holds which slot: they lie there for all
-# flights. libxl's list of the numbers it gave away lately (libxl__domid_history_path) comes with
-# the first domain.
+# Locks of golden volumes, of the canary and of NBD devices, and who holds which slot: they lie
+# there for all flights. libxl's list of the numbers it gave away lately
+# (libxl__domid_history_path) comes with the first domain.
 _HOSTS = re.compile(
-    rf"{RUN_DIRECTORY}/(?:locks/(?:golden-[^/]+|canary)"
+    rf"{RUN_DIRECTORY}/(?:locks/(?:golden-[^/]+|canary|nbd)"
     r"|slots/(?:gate|token(?:\.new)?|admission|\d+(?:\.lock)?))"
     r"|(?:/var)?/run/xen/domid-history"
 )

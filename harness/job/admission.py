@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -80,8 +81,12 @@ def admit_job(
     step: StepRecord,
     patience: timedelta,
     drain_file: str = DRAIN_FILE,
+    *,
+    home: bool = True,
 ) -> None:
     """Wait until what *job* takes is there, and claim it; a wait is a phase of *step*.
+
+    Not *home*: on the second host of a guest that moves, where it has no disks.
 
     Golden volumes that nobody needs go for it. `Starved` when it is not there in time, or can't be
     at any; `LabError` when nobody can tell.
@@ -95,6 +100,8 @@ def admit_job(
         drain_file=drain_file,
     )
     want = job_want(job, plan.flight_id, spec, golden)
+    if not home:
+        want = replace(want, disks=0, data=0)
     notes, waits = WaitingNotes(directory), [step.clock.monotonic()]
 
     def on_wait(why: str) -> None:

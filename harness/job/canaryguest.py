@@ -17,6 +17,7 @@ from harness.job.admission import admit_job
 from harness.job.guest import GuestUnderTest
 from harness.job.knowngood import KnownGood
 from harness.job.proof import prove_console, prove_gone, prove_ssh
+from harness.job.seat import Seat
 from harness.job.slot import slot_terms, take_slot
 from harness.job.speed import as_fast_as
 from harness.results.layout import JobDirectory
@@ -80,13 +81,10 @@ class RealCanary:
             self._guest = GuestUnderTest(
                 spec=job,
                 plan=order.plan,
-                host=host,
-                again=order.again,
-                lease=lease,
+                seat=Seat(host=host, lease=lease, again=order.again, capabilities=capabilities),
                 image=order.good.image,
                 secrets=order.secrets,
                 files=JobDirectory(order.directory / "jobs" / job.name),
-                capabilities=capabilities,
                 record=record,
             )
         except BaseException:

@@ -15,8 +15,9 @@ from harness.flight.plan import Plan
 from harness.host.xenhost import XenHost
 from harness.job.hostrun import CareMaker, HostRun, Reach
 from harness.job.inventories import Inventories
-from harness.job.leaks import domids_of, of_hosts
+from harness.job.leaks import domids_of, of_hosts, peer_domids_of
 from harness.job.outcomes import ITS_IMAGE
+from harness.job.pairing import peers_of, why_alone
 from harness.job.prepared import JobFacts, Prepared, PreparedHost
 from harness.job.secrets import FlightSecrets
 from harness.job.slot import WaitingNotes
@@ -158,6 +159,9 @@ class FlightRun:
                 if where:
                     mine = found.setdefault(where, {})
                     mine[job.name] = mine.get(job.name, ()) + domids_of(runvars)
+                if peer := runvars.get("peer"):
+                    mine = found.setdefault(peer, {})
+                    mine[job.name] = mine.get(job.name, ()) + peer_domids_of(runvars)
         return found
 
     def _stop(self) -> None:
@@ -189,9 +193,27 @@ class FlightRun:
             else every
             for job in jobs
         }
+        peers = {
+            job.name: peers_of(
+                job.peer,
+                fits[job.name],
+                {name: usable[name].capabilities.xen for name in fits[job.name]},
+            )
+            for job in jobs
+            if job.peer
+        }
+        alone = {
+            job.name: why_alone(
+                job.peer, {name: usable[name].capabilities.xen for name in fits[job.name]}
+            )
+            for job in jobs
+            if job.peer and fits[job.name] and not peers[job.name]
+        }
+        fits |= {name: tuple(places) for name, places in peers.items()}
         # What some host can't do, one that is down today may.
         skips = {
-            job.name: "; ".join(host.misfits[job.name] for host in usable.values())
+            job.name: alone.get(job.name)
+            or "; ".join(host.misfits[job.name] for host in usable.values())
             for job in jobs
             if not fits[job.name] and len(usable) == len(hosts)
         }
@@ -204,6 +226,7 @@ class FlightRun:
             flight_id=self._plan.flight_id,
             hosts=hosts,
             fits=fits,
+            peers=peers,
             secrets=secrets.directory,
             images=self._names,
             skips=skips,

@@ -2,7 +2,8 @@
 
 It is made of layers, each of which needs those before it: `gueststate` (what is known of it),
 `guestmaking`, `guestdriving` (boot, shell, SSH), `guestasking` (commands, console), `guestmoving`,
-`guestpower`, `guestchanging`, `guestdisks` (the verbs), and here what is done when it is left.
+`guestpower`, `guestchanging`, `guestdisks`, `guestcrossing` (the verbs), and here what is done when
+it is left.
 """
 
 from __future__ import annotations
@@ -11,21 +12,22 @@ from concurrent.futures import Future
 from dataclasses import replace
 
 from harness.build.remove import remove_built
-from harness.errors import NotApplicable
+from harness.errors import LabError, NotApplicable
 from harness.host.kept import kept_tags
 from harness.host.names import NEIGHBOUR, saved_file
 from harness.job.backings import forget_image
 from harness.job.evidence import secrets_mask, take_evidence
-from harness.job.guestdisks import GuestDisks
-from harness.job.leaks import domid_runvars, domids_of, unchecked
+from harness.job.guestcrossing import GuestCrossing
+from harness.job.leaks import domids_of, together
 from harness.job.prepared import JobFacts
-from harness.job.teardown import VOLUME_TIMEOUT, end_passing, remove_guest
+from harness.job.seat import Seat
+from harness.job.teardown import VOLUME_TIMEOUT, end_passing, remove_guest, what_is_left
 from harness.results.layout import JobDirectory
 from harness.results.model import EvidenceResult, StepResult
 from harness.wait import SYSTEM_CLOCK, Deadline
 
 
-class GuestUnderTest(GuestDisks):
+class GuestUnderTest(GuestCrossing):
     """The guest of one job. Its steps call it in order; `step` is the one that runs."""
 
     _neighbour: GuestUnderTest | None = None
@@ -47,13 +49,10 @@ class GuestUnderTest(GuestDisks):
         other = self._neighbour = GuestUnderTest(
             spec=replace(self.spec, memory=memory, vcpus=1, swap=None, extra_disks=()),
             plan=self._plan,
-            host=self.host,
-            again=self._again,
-            lease=self._lease,
+            seat=replace(self._home, ledger=None, rescue=None, domain=None),
             image=self._image,
             secrets=self._secrets.directory,
             files=JobDirectory(self._files.path / NEIGHBOUR),
-            capabilities=self._capabilities,
             record=self._record,
             part=NEIGHBOUR,
         )
@@ -87,23 +86,24 @@ class GuestUnderTest(GuestDisks):
                 job=self.spec.name,
                 domain=self.name,
                 host=self.host,
-                again=self._again,
+                again=self._seat.again,
                 mask=mask,
             )
-            if self._rescue is None or (back := self._rescue(taken)) is None:
+            if self._seat.rescue is None or (back := self._seat.rescue(taken)) is None:
                 return taken.result
             if back.host:
                 # What it had in memory is gone, and the domain with it; its volumes are not.
                 self._disconnect()
-                self.host, self._domain, self._renewed = back.host, None, True
+                self._seat.host, self._seat.domain, self._seat.renewed = back.host, None, True
                 if self._neighbour:
-                    self._neighbour.host, self._neighbour._domain = back.host, None
+                    other = self._neighbour._seat
+                    other.host, other.domain = back.host, None
             return back.told(taken, self._files, mask)
         finally:
             self._captured += SYSTEM_CLOCK.monotonic() - began
 
     def remove(self) -> None:
-        """Remove all of it from the host; well if parts are gone already.
+        """Remove all of it from its host, or from both; well if parts are gone already.
 
         `LabError` names what would not go.
         """
@@ -112,21 +112,53 @@ class GuestUnderTest(GuestDisks):
             return
         if self._neighbour:
             self._neighbour.remove()
-        if self._moved:
-            end_passing(self.host, self.name, saved_file(self._run, self.name))
-        remove_guest(self.host, self.name, self._domain, self.volumes)
-        for path in self._more_files:
-            forget_image(self.host, path)
-        if self.spec.builder.on_host:
-            bound = Deadline.after(self.host.stretched(VOLUME_TIMEOUT))
-            remove_built(self.host, self._run, self.hostname, bound)
+        problems: list[LabError] = []
+        for seat in self._seats:
+            self._seat = seat
+            try:
+                self._leave(seat)
+            except LabError as error:
+                problems.append(error)
+        if len(problems) > 1:
+            raise LabError("; ".join(map(str, problems))) from problems[0]
+        if problems:
+            raise problems[0]
         self._gone = True
+
+    def left_behind(self) -> list[str]:
+        """What of it is still there, in words; nothing, after `remove`."""
+        return [
+            f"still on {seat.host.name}: {', '.join(left)}"
+            for seat in self._seats
+            if (left := what_is_left(seat.host, seat.domain, self._volumes_at(seat)))
+        ]
+
+    def _volumes_at(self, seat: Seat) -> tuple[str, ...]:
+        return self.volumes if seat is self._home else ()
+
+    def _leave(self, seat: Seat) -> None:
+        """Remove what of it is on that host."""
+        host = seat.host
+        if self._moved:
+            end_passing(host, self.name, saved_file(self._run, self.name))
+        remove_guest(host, self.name, seat.domain, self._volumes_at(seat))
+        if seat is self._peer:
+            self.take_back_disk()
+        else:
+            for path in self._more_files:
+                forget_image(host, path)
+        if self.spec.builder.on_host or self._peer:
+            bound = Deadline.after(host.stretched(VOLUME_TIMEOUT))
+            remove_built(host, self._run, self.hostname, bound)
 
     def keep(self) -> bool:
         """Leave it on the host, marked so that nobody reaps it; False when it is gone already.
 
-        With the plan's *keep_for*, nobody does until then.
+        With the plan's *keep_for*, nobody does until then. One that is on its second host is not
+        kept: its disk is lent by this process.
         """
+        if self.away:
+            return False
         there = {volume.name for volume in self.host.volumes.list()}
         mine = [volume for volume in self.volumes if volume in there]
         if self._gone or not mine:
@@ -140,28 +172,25 @@ class GuestUnderTest(GuestDisks):
         """Let go of console, connections and slot; never raises."""
         for guest in filter(None, (self._neighbour, self)):
             guest.let_go()
-        self._lease.release()
-        if self._renewed:
-            self.host.close()
-
-    def let_go(self) -> None:
-        """Let go of its console and its connection; never raises."""
-        self._disconnect()
-        if self._recorder:
-            self._recorder.close()
+        for seat in self._seats:
+            seat.close()
 
     def check_leaks(self) -> Future[StepResult]:
         """What of it is on the host still, now that it was left; see `JobLedger.check`."""
-        if self._ledger is None:
-            return unchecked()
-        return self._ledger.check(domids_of(self._runvars | domid_runvars(self._domain)))
+        checks = {
+            seat.host.name: seat.check_leaks(domids_of(self._runvars) if seat is self._home else ())
+            for seat in reversed(self._seats)
+        }
+        return together(checks)
 
     def facts(self, *, kept: bool) -> JobFacts:
         """For the results: where its time went, what it was called."""
-        self._runvars |= domid_runvars(self._domain)
+        self._runvars |= self._numbers()
         waited = self._waited + (self._neighbour._waited if self._neighbour else 0.0)
         ours = SYSTEM_CLOCK.monotonic() - self._began - waited - self._captured
         waits = {"guest": round(waited, 2), "harness": round(max(0.0, ours), 2)}
         if self._captured:
             waits["evidence"] = round(self._captured, 2)
-        return JobFacts(host=self.host.name, kept=kept, waits=waits, runvars=dict(self._runvars))
+        return JobFacts(
+            host=self._home.host.name, kept=kept, waits=waits, runvars=dict(self._runvars)
+        )

@@ -14,12 +14,13 @@ from harness.job.booting import (
 )
 from harness.job.disks import make_rest, make_root
 from harness.job.gueststate import GuestState
-from harness.job.leaks import DOMID_RUNVARS, domid_runvars
+from harness.job.leaks import DOMID_RUNVARS
 from harness.job.refusal import whose_fault
+from harness.job.seat import Seat
 from harness.job.slot import in_slot
 from harness.remote.keys import load_public, make_keypair
 from harness.wait import Deadline
-from harness.xen.config import DomainConfig, Vif
+from harness.xen.config import Disk, DomainConfig, Vif
 from harness.xen.domain import Domain
 from harness.xen.toolstack import CreateRefused
 
@@ -34,8 +35,9 @@ class GuestMaking(GuestState):
         byte of its boot is lost (XTF's runner does the same).
         """
         self._files.path.mkdir(parents=True, exist_ok=True)
-        if self._ledger:
-            self._ledger.wait()
+        for seat in self._seats:
+            if seat.ledger:
+                seat.ledger.wait()
         if self.spec.builder.on_host:
             self._build()
         else:
@@ -66,10 +68,10 @@ class GuestMaking(GuestState):
     def _is_now(self, domid: int) -> None:
         """Its domain has this number; those that it had before are remembered."""
         if self._domain is None:
-            self._domain = Domain(self.host.xl, name=self.name, domid=domid)
+            self._seat.domain = Domain(self.host.xl, name=self.name, domid=domid)
         else:
             self._domain.became(domid)
-        found = domid_runvars(self._domain)
+        found = self._numbers()
         self._runvars |= found
         self.step.facts |= found
 
@@ -135,13 +137,21 @@ class GuestMaking(GuestState):
 
     def domain_config(self) -> DomainConfig:
         """Its xl.cfg(5) as data."""
+        return self._config_at(self._seat)
+
+    def _config_at(self, seat: Seat) -> DomainConfig:
+        """The same for that host."""
         return domain_config(
             self.spec,
             name=self.name,
             image=self._image,
             arguments=kernel_arguments(self.spec, self._image, self._arguments),
             uuid=self._runvars["uuid"],
-            disks=self.disks.attached(self.host),
-            vif=Vif(mac=self.mac, bridge=self.host.bridge),
-            capabilities=self._capabilities,
+            disks=self._disks_at(seat),
+            vif=Vif(mac=self.mac, bridge=seat.host.bridge),
+            capabilities=seat.capabilities,
         )
+
+    def _disks_at(self, seat: Seat) -> tuple[Disk, ...]:
+        """Its disks, as they are called there."""
+        return self.disks.attached(seat.host)

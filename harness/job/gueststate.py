@@ -17,19 +17,18 @@ from harness.flight.needs import HostFlag
 from harness.flight.plan import Plan
 from harness.guest.identity import MacAllocator, host_name
 from harness.host.capabilities import Capabilities
-from harness.host.fence import fenced
 from harness.host.lease import SlotLease
 from harness.host.names import domain_name
 from harness.host.overload import PressureWatch
 from harness.host.owners import domain_uuid
+from harness.host.relay import Join, Relay
 from harness.host.xenhost import XenHost
-from harness.job.afterboot import Rescue
 from harness.job.channel import GuestChannel
 from harness.job.delay import told_from_overload
 from harness.job.disks import plan_disks
-from harness.job.evidence import Reconnect
-from harness.job.leaks import JobLedger
+from harness.job.leaks import PEER_DOMIDS, domid_runvars
 from harness.job.prepared import PreparedImage
+from harness.job.seat import Seat
 from harness.job.secrets import FlightSecrets
 from harness.results.layout import JobDirectory
 from harness.steps import StepRecord
@@ -49,27 +48,19 @@ class GuestState:
         *,
         spec: JobSpec,
         plan: Plan,
-        host: XenHost,
-        again: Reconnect,
-        lease: SlotLease,
-        ledger: JobLedger | None = None,
+        seat: Seat,
         image: PreparedImage,
         secrets: Path,
         files: JobDirectory,
-        capabilities: Capabilities,
-        rescue: Rescue | None = None,
         record: Record = ConsoleRecorder,
         part: str = "",
+        peer: Seat | None = None,
+        join: Join = Relay,
     ) -> None:
         self.spec = spec
-        self.host = host
-        self._again = again
-        self._rescue = rescue
-        self._lease = lease
-        self._ledger = ledger
-        # All that comes to be on the host does so while the slot is ours; what is the job's own
-        # may be looked at and ended at any time.
-        self._fenced = fenced(host, lease)
+        self._home = self._seat = seat
+        self._peer = peer
+        self._join = join
         self.name = domain_name(plan.flight_id, spec.name, part)
         self._identity = f"{spec.name}/{part}" if part else spec.name
         """What is made into names and ids that no other guest has."""
@@ -84,22 +75,21 @@ class GuestState:
         self._run = plan.flight_id
         self._keep_for = plan.keep_for
         self._image = image
-        self._capabilities = capabilities
         self._record = record
         self._arguments = f"root=/dev/{self.disks.root_device} ro"
         self._secrets = FlightSecrets(secrets)
         self._host_key = secrets / f"host-{self.hostname}"
         self._files = files
-        self._domain: Domain | None = None
         self._recorder: ConsoleRecorder | None = None
         self._shell: ConsoleShell | None = None
         self._ssh: GuestChannel | None = None
         self._runvars: dict[str, str] = {"domain": self.name, "hostname": self.hostname}
-        self._runvars |= {"mac": self.mac, "slot": str(lease.slot)}
+        self._runvars |= {"mac": self.mac, "slot": str(seat.lease.slot)}
+        if peer:
+            self._runvars |= {"peer": peer.host.name, "peer_slot": str(peer.lease.slot)}
         if image.key:
             self._runvars["image"] = image.key
         self._runvars["uuid"] = domain_uuid(self._run, self._identity)
-        self._pressure = PressureWatch(host.runner, factor=host.timeout_factor)
         self._deaths: Callable[[], AbstractContextManager[None]] = nullcontext
         self._boots_at = 0
         """Where in the console's log its present boot begins."""
@@ -115,7 +105,43 @@ class GuestState:
         self._waits = 0
         self._captured = 0.0
         self._gone = False
-        self._renewed = False
+
+    @property
+    def host(self) -> XenHost:
+        """Where it is now."""
+        return self._seat.host
+
+    @property
+    def _lease(self) -> SlotLease:
+        return self._seat.lease
+
+    @property
+    def _fenced(self) -> XenHost:
+        return self._seat.fenced
+
+    @property
+    def _capabilities(self) -> Capabilities:
+        return self._seat.capabilities
+
+    @property
+    def _pressure(self) -> PressureWatch:
+        return self._seat.pressure
+
+    @property
+    def _domain(self) -> Domain | None:
+        return self._seat.domain
+
+    @property
+    def _seats(self) -> tuple[Seat, ...]:
+        """The other one first: what is there depends on what is at home."""
+        return (self._peer, self._home) if self._peer else (self._home,)
+
+    def _numbers(self) -> dict[str, str]:
+        """The runvars that tell the numbers that its domain had, on either host."""
+        found = domid_runvars(self._home.domain)
+        if self._peer and self._peer.domids:
+            found[PEER_DOMIDS] = " ".join(map(str, self._peer.domids))
+        return found
 
     def host_has(self, flag: HostFlag) -> bool:
         """Whether its host can do that."""

@@ -7,7 +7,7 @@ check`` fails the job instead, since there the host is the job's alone).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -35,6 +35,8 @@ _INTERVAL = timedelta(seconds=1)
 
 DOMID_RUNVARS = ("domid", "former_domids", "installer_domid", "neighbour_domid")
 """Where a job tells the numbers of its domains."""
+PEER_DOMIDS = "peer_domids"
+"""The same for those that it had on its second host."""
 
 Domids = Mapping[str, Iterable[int]]
 """The numbers that the domain of each job is known to have had."""
@@ -206,6 +208,28 @@ def of_hosts(checks: Mapping[str, StepResult]) -> StepResult:
     )
 
 
+def together(checks: Mapping[str, Future[StepResult]]) -> Future[StepResult]:
+    """The checks of the hosts of one job, by name and at least one, as one when all are made."""
+    if len(checks) == 1:
+        return next(iter(checks.values()))
+    told: Future[StepResult] = Future()
+
+    def tell(_: Future[StepResult]) -> None:
+        if all(check.done() for check in checks.values()):
+            found = {name: _of(check) for name, check in checks.items()}
+            with suppress(InvalidStateError):
+                told.set_result(of_hosts(found))
+
+    for check in checks.values():
+        check.add_done_callback(tell)
+    return told
+
+
+def _of(check: Future[StepResult]) -> StepResult:
+    error = check.exception()
+    return not_made(error) if error else check.result()
+
+
 def domid_runvars(domain: Domain | None) -> dict[str, str]:
     """The runvars that tell the numbers of *domain*: the last, and those before its reboots."""
     if domain is None:
@@ -216,7 +240,16 @@ def domid_runvars(domain: Domain | None) -> dict[str, str]:
 
 def domids_of(runvars: Mapping[str, str]) -> tuple[int, ...]:
     """All numbers that the domain of a job had, as its runvars tell."""
-    words = (runvars.get(name, "").split() for name in DOMID_RUNVARS)
+    return _numbers(runvars.get(name, "") for name in DOMID_RUNVARS)
+
+
+def peer_domids_of(runvars: Mapping[str, str]) -> tuple[int, ...]:
+    """The same on its second host."""
+    return _numbers([runvars.get(PEER_DOMIDS, "")])
+
+
+def _numbers(texts: Iterable[str]) -> tuple[int, ...]:
+    words = (text.split() for text in texts)
     return tuple(int(word) for some in words for word in some if word.isdecimal())
 
 

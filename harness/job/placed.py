@@ -21,6 +21,8 @@ class Placed(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str
+    peer: str = ""
+    """Its second host, if it needs one."""
     crashed: tuple[str, ...] = ()
     """Hosts on which whoever ran it before died; what it left there has no owner."""
 
@@ -31,9 +33,9 @@ class Placements:
     def __init__(self, directory: Path) -> None:
         self._directory = directory / PLACED
 
-    def write(self, job: str, host: str, crashed: Collection[str] = ()) -> None:
+    def write(self, job: str, host: str, crashed: Collection[str] = (), *, peer: str = "") -> None:
         """Send *job* to *host*; `LabError` when that can't be written."""
-        write_record(self._path(job), Placed(host=host, crashed=tuple(crashed)))
+        write_record(self._path(job), Placed(host=host, peer=peer, crashed=tuple(crashed)))
 
     def find(self, job: str) -> Placed | None:
         """Where *job* was sent; None when it was not, or nobody can tell: it then finds a place

@@ -127,6 +127,8 @@ class Prepared(_Record):
     fits: Annotated[Fits, PlainValidator(unfolded), PlainSerializer(folded)] = {}
     """By job name the hosts that can run it, in the order of the plan. None for jobs of which
     that is not known."""
+    peers: dict[str, dict[str, tuple[str, ...]]] = {}
+    """For jobs that need a second host: for each on which they may begin, the others."""
     secrets: Path = Path()
     """Directory with the flight's user key and root password, open to its owner only."""
     images: dict[str, str] = {}

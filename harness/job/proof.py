@@ -9,7 +9,6 @@ from datetime import timedelta
 
 from harness.errors import GuestFailure
 from harness.job.guest import GuestUnderTest
-from harness.job.teardown import what_is_left
 from harness.remote.command import Command
 from harness.units import human_size
 
@@ -82,10 +81,8 @@ def prove_network(guest: GuestUnderTest) -> None:
 def prove_gone(guest: GuestUnderTest) -> None:
     """Remove it, and find nothing of it on the host: no domain, LV, back end or interface."""
     guest.remove()
-    left = what_is_left(guest.host, guest.domain, guest.volumes)
-    if left:
-        msg = f"still on {guest.host.name}: {', '.join(left)}"
-        raise _failure(guest, msg, "gone", "leftover")
+    if left := guest.left_behind():
+        raise _failure(guest, "; ".join(left), "gone", "leftover")
 
 
 def _ping(guest: GuestUnderTest, address: str) -> None:

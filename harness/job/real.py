@@ -12,6 +12,7 @@ from harness.evidence.collect import PATIENCE
 from harness.flight.model import JobSpec
 from harness.flight.plan import Plan
 from harness.host.lease import SlotLease
+from harness.host.slots import read_slots
 from harness.host.xenhost import CONNECT_TIMEOUT, XenHost
 from harness.job.admission import admit_job
 from harness.job.cares import HostCares
@@ -25,9 +26,11 @@ from harness.job.knowngood import note_known_good
 from harness.job.lab import Guest
 from harness.job.leaks import JobLedger
 from harness.job.outcomes import ImageOutcomes, image_for
+from harness.job.pairing import choose_pair, take_pair
 from harness.job.place import take_place
 from harness.job.placed import Placed, Placements
 from harness.job.prepared import Prepared, PreparedImage
+from harness.job.seat import Seat
 from harness.job.secrets import FlightSecrets
 from harness.job.speed import as_fast_as
 from harness.job.ways import REAL, Ways
@@ -129,39 +132,27 @@ class RealGuests:
         since = SYSTEM_CLOCK.time_of_day()
         now = self._soon_fit(job, images, prepared, cares)
         prefer = placed.host if placed else None
-        host, lease, ledger = self._admitted(
-            spec, images, places, prepared, cares, step, now, prefer
-        )
-        self._used[job].append(host.name)
-        if placed is None or placed.host != host.name:
-            self._tell_place(job, host.name)
-        image = self._images[job] = images[host.name]
-
-        def again() -> XenHost:
-            return self._connect(host.name, prepared)
-
-        def soon() -> XenHost:
-            # For evidence: the host was there a moment ago, and whether it is dead is for the
-            # controller to find out, which may know better than by knocking.
-            return self._connect(host.name, prepared, PATIENCE)
-
+        home, peer = self._seated(spec, images, places, prepared, cares, step, now, prefer, since)
+        name = home.host.name
+        self._used[job].append(name)
+        if peer or placed is None or placed.host != name:
+            self._tell_place(job, name, peer.host.name if peer else "")
+        image = self._images[job] = images[name]
         try:
             return GuestUnderTest(
                 spec=spec,
                 plan=self._plan,
-                host=host,
-                again=soon,
-                lease=lease,
-                ledger=ledger,
+                seat=home,
                 image=image,
                 secrets=prepared.secrets,
                 files=self._files.job(job),
-                capabilities=prepared.hosts[host.name].capabilities,
-                rescue=cares.rescue(job, host.name, since, again),
                 record=self._ways.record,
+                peer=peer,
+                join=self._ways.join,
             )
         except BaseException:
-            lease.release()
+            for seat in filter(None, (home, peer)):
+                seat.lease.release()
             raise
 
     def make_host(self, job: str, step: StepRecord) -> HostUnderTest:
@@ -252,10 +243,10 @@ class RealGuests:
         if stuck and set(images) <= set(stuck):
             raise next(iter(stuck.values()))
 
-    def _tell_place(self, job: str, host: str) -> None:
+    def _tell_place(self, job: str, host: str, peer: str) -> None:
         """So that it is known where *job* left something if this process dies."""
         with suppress(LabError):
-            Placements(self._files.path).write(job, host)
+            Placements(self._files.path).write(job, host, peer=peer)
 
     def _soon_fit(
         self, job: str, images: dict[str, PreparedImage], prepared: Prepared, cares: HostCares
@@ -274,6 +265,92 @@ class RealGuests:
             return cares.fit(self._places(job, images))
 
         return now
+
+    def _seated(
+        self,
+        spec: JobSpec,
+        images: dict[str, PreparedImage],
+        places: list[str],
+        prepared: Prepared,
+        cares: HostCares,
+        step: StepRecord,
+        now: Callable[[], list[str]] | None,
+        prefer: str | None,
+        since: float,
+    ) -> tuple[Seat, Seat | None]:
+        """Its place on one host, and on another if it needs two."""
+
+        def seat(host: XenHost, lease: SlotLease, ledger: JobLedger) -> Seat:
+            name = host.name
+
+            def again() -> XenHost:
+                return self._connect(name, prepared)
+
+            def soon() -> XenHost:
+                # For evidence: the host was there a moment ago, and whether it is dead is for the
+                # controller to find out, which may know better than by knocking.
+                return self._connect(name, prepared, PATIENCE)
+
+            return Seat(
+                host=host,
+                lease=lease,
+                again=soon,
+                ledger=ledger,
+                capabilities=prepared.hosts[name].capabilities,
+                rescue=cares.rescue(spec.name, name, since, again),
+            )
+
+        if not spec.peer:
+            return seat(
+                *self._admitted(spec, images, places, prepared, cares, step, now, prefer)
+            ), None
+        ordered = sorted(places, key=lambda name: name != prefer)
+        pair = self._paired(spec, images, ordered, prepared, cares, step)
+        home, peer = (seat(*one) for one in pair)
+        return home, peer
+
+    def _paired(
+        self,
+        spec: JobSpec,
+        images: dict[str, PreparedImage],
+        places: list[str],
+        prepared: Prepared,
+        cares: HostCares,
+        step: StepRecord,
+    ) -> list[tuple[XenHost, SlotLease, JobLedger]]:
+        """The same as `_admitted`, on two hosts."""
+        peers = prepared.peers[spec.name]
+        known = {*places, *(other for name in places for other in peers.get(name, ()))}
+
+        def connect(name: str) -> XenHost:
+            capabilities = prepared.hosts[name].capabilities
+            return as_fast_as(spec, self._connected(name, prepared), capabilities)
+
+        def free(name: str) -> int:
+            found = read_slots(self._connected(name, prepared).runner)
+            return found.free(self._plan.host_named(name).slots)
+
+        ledgers: dict[str, JobLedger] = {}
+
+        def before(host: XenHost) -> None:
+            ledgers[host.name] = self._open_ledger(spec, host, prepared)
+
+        names: tuple[str, ...] = tuple(known)
+        try:
+            names = choose_pair(places, peers, cares.fit(known), free)
+            one, other = (connect(name) for name in names)
+            golden = images[one.name].golden
+            leases = take_pair(
+                spec, self._plan, (one, other), golden, self._files.path, step, before
+            )
+        except LabError as error:
+            for name in names:
+                cares.suspect(spec.name, name, str(error))
+            raise
+        return [
+            (host, lease, ledgers[host.name])
+            for host, lease in zip((one, other), leases, strict=True)
+        ]
 
     def _admitted(
         self,

@@ -184,7 +184,7 @@ def clear_own(host: XenHost, job: JobSpec, run: str) -> str:
     name = domain_name(run, job.name)
     end_passing(host, name, saved_file(run, name))
     remove_guest(host, name, None, [volume.name for volume in volumes])
-    if job.builder.on_host:
+    if job.builder.on_host or job.peer:
         bound = Deadline.after(host.stretched(VOLUME_TIMEOUT))
         remove_built(host, run, host_name(run, job.name), bound)
     return f"what {job.name} left"

@@ -13,6 +13,7 @@ from typing import Protocol
 from harness.console.recorder import ConsoleRecorder, Record
 from harness.flight.model import HostSpec, JobSpec
 from harness.flight.plan import Plan
+from harness.host.relay import Join, Relay
 from harness.host.xenhost import XenHost
 from harness.job.caretaker import Caretaker
 from harness.job.hostrun import CareMaker, Reach
@@ -84,6 +85,8 @@ class Ways:
     connect: Connect = XenHost.connect
     """Once more, when it is known where it is."""
     record: Record = ConsoleRecorder
+    join: Join = Relay
+    """Two commands on two hosts."""
     images: MakeImages = pipeline
     care: CareMaker = Caretaker
     """While jobs run there."""

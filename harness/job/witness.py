@@ -120,12 +120,16 @@ def look(guest: GuestUnderTest) -> Seen:
     )
 
 
-def check(guest: GuestUnderTest, before: Seen) -> None:
-    """Whether all is there still that was *before*, and goes on, on both channels."""
+def check(guest: GuestUnderTest, before: Seen, *, session: str | None = "") -> None:
+    """Whether all is there still that was *before*, and goes on, on both channels.
+
+    The TCP session is to be *session*, if that is given; None: any, on another network.
+    """
     now = look(guest)
+    then_session = now.session if session is None else session or before.session
     for what, then, found, failure_class in (
         ("it is another boot", before.boot, now.boot, "boot-id-mismatch"),
-        ("its TCP session is another", before.session, now.session, "tcp-lost"),
+        ("its TCP session is another", then_session, now.session, "tcp-lost"),
         ("the process is not the same", before.process, now.process, "process-lost"),
     ):
         if then != found:

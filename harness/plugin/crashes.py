@@ -28,7 +28,7 @@ class Crashes:
             return False
         # It may have gone elsewhere than it was sent.
         placed = Placements(self._state.files.path).find(job)
-        where = (placed.host if placed else None, host)
+        where = (*((placed.host, placed.peer) if placed else ()), host)
         try:
             self._state.files.job(job).put_by()
         except OSError:

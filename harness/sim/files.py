@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from harness.guest.kernel_files import BOOT_DIR
 from harness.host.evict import USES
 from harness.host.health import HISTORY
+from harness.host.lend import LOCK as NBD_LOCK
 from harness.host.lock import GOLDEN_LOCK, LOCK_DIRECTORY
 from harness.host.slots import DRAIN_FILE, SLOT_DIRECTORY
 from harness.job.canary import LOCK as CANARY_LOCK
@@ -17,6 +18,7 @@ from harness.sim.clock import SimClock
 _FOR_ALL = (
     *(f"{USES}/", HISTORY, RECORD, DRAIN_FILE),
     *(f"{LOCK_DIRECTORY}/{GOLDEN_LOCK}", f"{LOCK_DIRECTORY}/{CANARY_LOCK}"),
+    NBD_LOCK,
 )
 """What flights leave to those after them."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -77,6 +78,12 @@ class SimHost:
         """What is in the files of saved domains."""
         self.libvirt: set[str] = set()
         """The names of the domains that libvirt has made."""
+        self.passing: dict[bytes, Callable[[], tuple[GuestConfig, SimGuest]]] = {}
+        """What is on its way from one host to another, by what is sent of it. For all hosts."""
+        self.lent: dict[str, Volume] = {}
+        """Volumes that are lent to other hosts, by the name for that. For all hosts, too."""
+        self.borrowed: dict[str, Volume] = {}
+        """Devices that are volumes of another host."""
         self.xenstore: dict[str, str] = {}
         """What others wrote there."""
         self.consoles: dict[int, int] = {}
@@ -145,6 +152,7 @@ class SimHost:
         """A new domain, paused, for a guest that has begun elsewhere."""
         domid = self.next_domid
         guest.moves_over(lambda how: self._guest_ended(domid, how))
+        guest.reaches = lambda address: talks(self, guest) and reaches(self, address)
         if self.faults.strike(FaultKind.DATA_SPOILT, job=self.job_of(config.name)):
             self.root_of(config).files.pop(DATA, None)
         return self._add(config, guest)
@@ -234,14 +242,15 @@ class SimHost:
 
     def root_of(self, config: GuestConfig) -> Contents:
         """What a domain of that configuration has on its first disk."""
-        volume = self.group.at(config.disks[0].target) if config.disks else None
+        target = config.disks[0].target if config.disks else ""
+        volume = self.group.at(target) or self.borrowed.get(target)
         contents = volume.contents if volume else Contents()
         below = self.group.at(contents.backing) if contents.backing else None
         return below.contents if below else contents
 
     def behind(self, target: str) -> Volume | None:
         """What a disk is in: a volume or a file."""
-        return self.group.at(target) or self.images.get(target)
+        return self.group.at(target) or self.images.get(target) or self.borrowed.get(target)
 
     @staticmethod
     def _devices(disks: tuple[DiskConfig, ...]) -> list[str]:

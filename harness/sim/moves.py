@@ -15,14 +15,14 @@ _SECONDS = 6.0
 """What it takes to write or to read a guest of 512 MiB."""
 _FREE = 8192
 """MiB of dom0's disk."""
-_DEAF = """\
+DEAF_WORDS = """\
 libxl: error: libxl_dom_suspend.c:335:domain_suspend_common_pvcontrol_suspending: Domain {domid}:\
 guest didn't acknowledge suspend, cancelling request
 libxl: error: libxl_dom_save.c:178:domain_save_done: Domain {domid}:saving domain: domain \
 responded to suspend request: Resource temporarily unavailable
 Failed to save domain, resuming domain
 """
-_NOT_RESTORED = """\
+NOT_RESTORED = """\
 xc: error: Failed to read Record Header from stream (0 = Success): Internal error
 libxl: error: libxl_stream_read.c:850:libxl__xc_domain_restore_done: restoring domain: Success
 libxl: error: libxl_create.c:1586:domcreate_rebuild_done: Domain {domid}:cannot (re-)build \
@@ -45,11 +45,11 @@ def save(host: SimHost, request: Request) -> Answer:
     if domain is None:
         return unknown(request)
     if not domain.guest.hears or _strikes(host, FaultKind.SAVE_REFUSED, request):
-        return Answer(stderr=_DEAF.format(domid=domain.domid), status=1, seconds=60.0)
-    data = b"Xen saved domain, xl format\n"
+        return Answer(stderr=DEAF_WORDS.format(domid=domain.domid), status=1, seconds=60.0)
+    data = f"Xen saved domain, xl format: {name}\n".encode()
     host.files.write(path, data)
     host.saved[path] = (domain.config, host.take_out(domain))
-    return Answer(stdout=f"{domain.memory << 20}\n", seconds=_SECONDS, disk=True)
+    return Answer(stdout=f"{len(data)}\n", seconds=_SECONDS, disk=True)
 
 
 def restore(host: SimHost, request: Request) -> Answer:
@@ -58,7 +58,7 @@ def restore(host: SimHost, request: Request) -> Answer:
     if host.files.read(path) is None or path not in host.saved:
         return Answer(stderr=f"Can't open: {path}: No such file or directory\n", status=2)
     if _strikes(host, FaultKind.RESTORE_FAILS, request):
-        return Answer(stderr=_NOT_RESTORED.format(domid=host.next_domid), status=3, seconds=1.0)
+        return Answer(stderr=NOT_RESTORED.format(domid=host.next_domid), status=3, seconds=1.0)
     domain = host.put_in(*host.saved.pop(path))
     host.files.remove(path)
     return Answer(stdout=f"{domain.domid}\n", seconds=_SECONDS, disk=True)
@@ -76,7 +76,7 @@ def migrate(host: SimHost, request: Request) -> Answer:
         host.create(replace(domain.config, values=values))
         return Answer(hangs=True)
     if not domain.guest.hears:
-        return Answer(stderr=_DEAF.format(domid=domain.domid), status=1, seconds=60.0)
+        return Answer(stderr=DEAF_WORDS.format(domid=domain.domid), status=1, seconds=60.0)
     config = domain.config
     arrived = host.put_in(config, host.take_out(domain))
     return Answer(stdout=f"{arrived.domid}\n", seconds=_SECONDS)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from harness.sim import (
     admission,
     census,
+    crossing,
     devices,
     dom0,
     evidence,
@@ -33,6 +34,7 @@ PROGRAMS: Mapping[str, Handler] = {
     **lvm.PROGRAMS,
     **xl.PROGRAMS,
     **moves.PROGRAMS,
+    **crossing.PROGRAMS,
     **devices.PROGRAMS,
     **libvirt.PROGRAMS,
     **xenstore.PROGRAMS,
@@ -57,5 +59,6 @@ STREAMS: Mapping[str, Open] = {
     "take-slot": lambda host, what, request: SlotStream(host, what, request.words),
     "xl console": lambda host, what, request: ConsoleStream(host, what, request),
     "evidence": _evidence,
+    **crossing.STREAMS,
 }
 """Those that go on running."""

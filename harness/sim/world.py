@@ -24,6 +24,7 @@ from harness.remote.command import Stream
 from harness.remote.sshlink import SshEndpoint
 from harness.results.recorder import FlightRecorder
 from harness.sim.clock import SimClock
+from harness.sim.crossing import SimJoined
 from harness.sim.dom0 import install
 from harness.sim.host import SimHost
 from harness.sim.maker import sim_pipeline
@@ -52,7 +53,10 @@ class SimWorld:
             msg = f"{spec.name} is a real host: a simulation is for hosts with 'sim' in hosts.yaml"
             raise UsageError(msg)
         if spec.name not in self.hosts:
-            self.hosts[spec.name] = SimHost(spec, self.clock)
+            new = self.hosts[spec.name] = SimHost(spec, self.clock)
+            for other in self.hosts.values():
+                new.passing, new.lent = other.passing, other.lent
+                break
             install(self.hosts[spec.name])
         return self.hosts[spec.name]
 
@@ -87,6 +91,7 @@ class SimWorld:
             reach=self._reach,
             connect=lambda spec, _endpoint, patience=CONNECT_TIMEOUT: self.connect(spec, patience),
             record=SimRecorder.of,
+            join=SimJoined,
             images=self._images,
             care=self._care,
         )

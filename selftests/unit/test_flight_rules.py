@@ -9,7 +9,18 @@ import pytest
 
 from harness.dists.table import TABLE
 from harness.errors import UsageError
-from harness.flight.axes import Arch, Boot, Builder, Devices, DiskFormat, Dist, Layout, Virt
+from harness.flight.axes import (
+    Arch,
+    Boot,
+    Builder,
+    Devices,
+    DiskFormat,
+    Dist,
+    Layout,
+    Peer,
+    Toolstack,
+    Virt,
+)
 from harness.flight.kernels import kernel_of
 from harness.flight.model import DEFAULT_TIMEOUTS, ImageSource, JobSpec, MirrorSpec
 from harness.flight.rules import RULES, broken_rule, why_impossible
@@ -82,6 +93,10 @@ def test_what_a_disk_image_of_debian_can_boot_by(
 
 
 BROKEN = [
+    (job(peer=Peer.ANY, disk_format=DiskFormat.QCOW2), "peer-disks"),
+    (job(peer=Peer.SAME, swap=Size.parse("64M")), "peer-disks"),
+    (job(peer=Peer.SAME, extra_disks=(Size.parse("64M"),)), "peer-disks"),
+    (job(peer=Peer.NEWER, toolstack=Toolstack.LIBVIRT), "peer-toolstack"),
     (job("bookworm arm64"), "arm64-host"),
     (imported("other arm64"), "arm64-host"),
     (job("other"), "dist-other"),

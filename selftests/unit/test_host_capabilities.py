@@ -20,7 +20,7 @@ EVERYTHING = {
     for name in (
         *("hvmloader", "pygrub", "device-model", "seabios", "ovmf"),
         *("pvgrub-pv", "pvgrub-pvh", "xen-create-image", "kernel", "initrd"),
-        *("virsh", "libvirt-xen"),
+        *("virsh", "libvirt-xen", "qemu-nbd", "nbd-module", "python3"),
     )
 }
 
@@ -42,6 +42,9 @@ def test_a_host_with_everything_has_every_flag() -> None:
         ("xen-create-image", {HostFlag.XEN_TOOLS}),
         ("virsh", {HostFlag.LIBVIRT}),
         ("libvirt-xen", {HostFlag.LIBVIRT}),
+        ("qemu-nbd", {HostFlag.NBD}),
+        ("nbd-module", {HostFlag.NBD}),
+        ("python3", {HostFlag.NBD}),
         ("kernel", set()),
     ],
 )

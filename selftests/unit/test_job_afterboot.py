@@ -18,6 +18,7 @@ from harness.errors import HostLost
 from harness.evidence.after import AFTER
 from harness.host.fake import FakeHost
 from harness.host.names import domain_name
+from harness.host.xenhost import XenHost
 from harness.job.afterboot import DIRECTORY, HOST_CONSOLE, HostRescue
 from harness.job.care import CONSOLE, CareAnswer, CareRequest, HostCare, Want
 from harness.status import Status
@@ -34,7 +35,7 @@ class Reboot:
         self.bench = Bench(folder / "f" / "jobs")
         self.care = HostCare(folder / "f", "rack1")
         self.care.path.mkdir(parents=True)
-        self.bench.guest._rescue = HostRescue(
+        self.bench.guest._home.rescue = HostRescue(
             care=self.care,
             controller=os.getpid(),
             bound=timedelta(minutes=1),
@@ -83,7 +84,7 @@ def test_it_is_asked_for_read_again_and_cleaned_up(reboot: Reboot) -> None:
     guest = reboot.bench.guest
     back: list[FakeHost] = []
 
-    def reconnect() -> object:
+    def reconnect() -> XenHost:
         # Dead while the evidence is tried, and back when it is asked for.
         if not (reboot.care.path / "power-boot-x.asked.json").exists():
             msg = "no route to host"
@@ -91,8 +92,8 @@ def test_it_is_asked_for_read_again_and_cleaned_up(reboot: Reboot) -> None:
         back[:] = back or [reboot.back()]
         return back[0].host
 
-    guest._again = reconnect  # type: ignore[assignment]
-    guest._rescue = HostRescue(**{**vars(guest._rescue), "again": reconnect})
+    guest._home.again = reconnect
+    guest._home.rescue = HostRescue(**{**vars(guest._home.rescue), "again": reconnect})
     taken = guest.capture(BROKEN)
     assert taken.had == 0, "before the reboot there was nothing"
     assert taken.note.startswith("nothing could be had; ")
@@ -168,8 +169,8 @@ def test_a_host_that_is_lost_again(reboot: Reboot) -> None:
 
 def test_a_controller_that_is_gone(reboot: Reboot) -> None:
     die(reboot)
-    rescue = reboot.bench.guest._rescue
-    reboot.bench.guest._rescue = HostRescue(**{**vars(rescue), "controller": 1 << 30})
+    rescue = reboot.bench.guest._home.rescue
+    reboot.bench.guest._home.rescue = HostRescue(**{**vars(rescue), "controller": 1 << 30})
     note = reboot.bench.guest.capture(BROKEN).note
     assert "nothing was done about the host: the controller ended" in note
 

@@ -68,7 +68,7 @@ class Inside:
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     made = Bench(tmp_path)
-    made.guest._capabilities = QEMU
+    made.guest._home.capabilities = QEMU
     made.guest._always = (Disk(path="/var/lib/small", vdev="xvdn", format="qcow2"),)
     made.guest.remember("boot_id", "b")
     monkeypatch.setattr(type(made.guest), "connected", property(lambda _: True))
@@ -107,7 +107,7 @@ def inside(bench: Bench) -> Inside:
     listing = "".join(f'/local/domain/0/backend/{kind}/7/51952 = ""\n' for kind in ("vbd", "qdisk"))
     runner.on_call("^xenstore-ls ", lambda _: Reply(stdout=listing if there[0] else ""))
     runner._rules.insert(0, runner._rules.pop())
-    bench.guest._domain = Domain(bench.fake.host.xl, name=bench.guest.name, domid=7)
+    bench.guest._home.domain = Domain(bench.fake.host.xl, name=bench.guest.name, domid=7)
     return found
 
 
@@ -423,6 +423,6 @@ def test_who_has_a_qemu(bench: Bench) -> None:
 
 def test_files_go_with_the_guest(bench: Bench, inside: Inside) -> None:
     disk = bench.guest.make_disk(Backing.RAW)
-    bench.guest._domain = None
+    bench.guest._home.domain = None
     bench.guest.remove()
     assert bench.fake.runner.lines[-1].endswith(f"forget-image {disk.path}")

@@ -199,6 +199,7 @@ def test_all_is_made_ready(bench: Bench) -> None:
     assert bench.prepared.hosts[bench.host].capabilities == Capabilities(
         flags=frozenset({HostFlag.PV, HostFlag.PYGRUB, HostFlag.LIBVIRT}),
         paths=dict(line.split(" ") for line in TOOLS.splitlines()),
+        xen=(4, 17),
     )
     assert bench.prepared.controller == os.getpid()
     assert bench.prepared.endpoint(bench.host) == ENDPOINT

@@ -35,6 +35,7 @@ from harness.job.inventories import Inventories
 from harness.job.leaks import JobLedger
 from harness.job.prepared import PreparedImage
 from harness.job.proof import _difference, prove_console, prove_gone, prove_network, prove_ssh
+from harness.job.seat import Seat
 from harness.job.secrets import FlightSecrets
 from harness.job.shutdown import POWERED_OFF
 from harness.job.slot import slot_terms
@@ -87,21 +88,23 @@ class Bench:
         self.guest = Guest(
             spec=self.spec,
             plan=plan,
-            host=self.fake.host,
-            again=self.reconnect,
-            lease=self.lease,
-            ledger=JobLedger.open(
-                self.inventories,
-                self.fake.host,
-                self.reconnect,
-                flight=plan.flight_id,
-                job=self.spec.name,
-                jobs=[self.spec.name],
+            seat=Seat(
+                host=self.fake.host,
+                again=self.reconnect,
+                lease=self.lease,
+                ledger=JobLedger.open(
+                    self.inventories,
+                    self.fake.host,
+                    self.reconnect,
+                    flight=plan.flight_id,
+                    job=self.spec.name,
+                    jobs=[self.spec.name],
+                ),
+                capabilities=Capabilities(),
             ),
             image=image,
             secrets=FlightSecrets.make(plan.flight_id).directory,
             files=JobDirectory(tmp_path / "job"),
-            capabilities=Capabilities(),
         )
         self.guest.step = StepRecord(job=self.spec.name, testid="now")
         self.guest.over_ssh = FakeRunner("guest")
@@ -318,8 +321,8 @@ def test_a_host_that_cannot_be_looked_at_before_does_not_stop_the_guest(bench: B
     bench.fake.census.fails = "loop"
     before = bench.inventories.take(bench.fake.host, bench.reconnect)
     assert before.exception()
-    assert bench.guest._ledger
-    bench.guest._ledger._ledger = replace(bench.guest._ledger._ledger, before=before)
+    assert bench.guest._home.ledger
+    bench.guest._home.ledger._ledger = replace(bench.guest._home.ledger._ledger, before=before)
     create(bench)
     assert bench.guest.domain.domid == 7
     assert bench.guest.check_leaks().result().status is Status.BROKEN

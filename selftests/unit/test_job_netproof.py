@@ -70,7 +70,7 @@ class Pair:
         guest.spec = replace(guest.spec, neighbour=Size.parse("384M"))
         guest.remember("boot_id", "b")
         guest.remember("guest_ip", IP)
-        guest._domain = Domain(bench.fake.host.xl, name=guest.name, domid=7)
+        guest._home.domain = Domain(bench.fake.host.xl, name=guest.name, domid=7)
         self.other = guest.add_neighbour()
         self.here, self.there, self.dom0 = Wires(), Wires(), Wires()
         runner = FakeRunner("neighbour")
@@ -145,7 +145,7 @@ def test_it_goes_with_the_first(bench: Bench, pair: Pair) -> None:
     tags = set(scratch_tags(pair.guest._run, bench.spec.name))
     bench.fake.volumes |= dict.fromkeys(pair.guest.volumes, tags)
     bench.fake.domains |= {pair.guest.name: 7, pair.other.name: 8}
-    pair.guest._domain = pair.other._domain = None
+    pair.guest._home.domain = pair.other._home.domain = None
     bench.fake.runner.on(" tidy-domain |^xenstore-|^rm ")
     pair.guest.remove()
     assert bench.fake.domains == {}

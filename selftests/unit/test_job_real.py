@@ -90,8 +90,8 @@ def test_a_guest_has_a_slot_before_anything_is_made(bench: Bench) -> None:
     assert bench.job in claim
     assert bench.fake.volumes == {}
     assert list(bench.fake.slots.wants) == [1]
-    assert guest._ledger
-    guest._ledger.wait()
+    assert guest._home.ledger
+    guest._home.ledger.wait()
     calls = sorted(call.command.argv[3] for call in bench.fake.runner.calls)
     assert calls == ["admit-job", "census", "take-slot"], "no more was done"
     guest.close()

@@ -154,7 +154,7 @@ class SilentXl(Xl):
 
 
 def asked(bench: Bench, error: LabError, xl: Xl | None = None) -> BaseException:
-    bench.guest._domain = Domain(xl or bench.fake.host.xl, name=bench.guest.name, domid=7)
+    bench.guest._home.domain = Domain(xl or bench.fake.host.xl, name=bench.guest.name, domid=7)
     with pytest.raises(Exception) as caught, under_test(bench.guest, "save"):
         raise error
     return caught.value

@@ -85,6 +85,7 @@ def test_a_saved_testbox_and_a_stray_one_are_shown(box: Testbox, capsys: Capture
     found = {one["name"]: one["state"] for one in json.loads(capsys.readouterr().out)}
     assert found == {
         "testbox": "saved",
+        "testbox-2": "down",
         "testbox-trixie": "down",
         "testbox-disk": "down",
         "forgotten": "down",
@@ -98,7 +99,8 @@ def test_a_saved_testbox_and_a_stray_one_are_shown(box: Testbox, capsys: Capture
         ("testbx", "unknown host 'testbx'; did you mean 'testbox'?"),
         (
             "rack1",
-            "the host 'rack1' is no testbox; accepted: testbox, testbox-trixie, testbox-disk",
+            "the host 'rack1' is no testbox; accepted: testbox, testbox-2, testbox-trixie, "
+            "testbox-disk",
         ),
     ],
 )

@@ -1,0 +1,190 @@
+"""A volume of one host as a disk of another: NBD, by way of the controller.
+
+osstest's ``ts-guests-nbd-mirror`` has the same for its pair tests. There is one copy of the data,
+where the volume is; so nothing has to be brought into line when the guest moves.
+
+Programs are qemu-nbd(8) on both hosts, and a few lines of Python between its socket and SSH. They
+carry the mark of builders in their environment, so that who reaps finds them; but they end by
+themselves when their SSH channel does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from harness.errors import DeadlineExceeded, LabError
+from harness.host.lock import LOCK_DIRECTORY
+from harness.host.names import BUILDS_FOR_RUN, BUILDS_GUEST, build_directory
+from harness.host.relay import Join, Joined
+from harness.host.xenhost import XenHost
+from harness.remote.command import Command, Stream
+from harness.wait import Deadline, NotYet, wait_for
+
+READY = timedelta(seconds=45)
+"""For two programs to start and shake hands, on hardware."""
+
+# argv: the socket, then qemu-nbd's. On the lender it serves one client, this; what it says is
+# beside the socket. Input's end is the end.
+_SERVE = r"""
+import os, signal, socket, subprocess, sys, threading, time
+path, *words = sys.argv[1:]
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+log = open(path + ".log", "wb")
+server = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+try:
+    link = socket.socket(socket.AF_UNIX)
+    while server.poll() is None:
+        try:
+            link.connect(path)
+            break
+        except OSError:
+            time.sleep(0.1)
+    def take():
+        while data := os.read(0, 65536):
+            link.sendall(data)
+        link.shutdown(socket.SHUT_RDWR)
+    threading.Thread(target=take, daemon=True).start()
+    while data := link.recv(65536):
+        os.write(1, data)
+finally:
+    server.terminate()
+    server.wait()
+"""
+# argv: the socket, what it is called, a lock. On the borrower: the first free device. qemu-nbd
+# goes on in the background once the kernel has the disk, and ends when the device is let go of.
+_BORROW = r"""
+import fcntl, glob, os, signal, socket, subprocess, sys, threading
+path, name, lock = sys.argv[1:]
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+log = open(path + ".log", "wb")
+def call(*words, **more):
+    return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
+door = socket.socket(socket.AF_UNIX)
+door.bind(path)
+door.listen(1)
+call("modprobe", "nbd").wait()
+device = None
+try:
+    with open(lock, "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        free = [one for one in glob.glob("/sys/block/nbd*") if not os.path.exists(one + "/pid")]
+        if not free:
+            log.write(b"no NBD device is free\n")
+            sys.exit(1)
+        device = "/dev/" + os.path.basename(min(free, key=lambda one: (len(one), one)))
+        image = "driver=raw,file.driver=nbd,file.server.type=unix,file.server.path=" + path
+        client = call("qemu-nbd", "--connect=" + device, "--cache=none", "--image-opts",
+            image + ",file.export=" + name)
+        door.settimeout(300)
+        link, _ = door.accept()
+        link.settimeout(None)
+        def take():
+            while data := os.read(0, 65536):
+                link.sendall(data)
+            link.shutdown(socket.SHUT_RDWR)
+        threading.Thread(target=take, daemon=True).start()
+        def wait():
+            if client.wait() == 0:
+                with open(path + ".new", "w") as file:
+                    file.write(device)
+                os.rename(path + ".new", path + ".device")
+            fcntl.flock(held, fcntl.LOCK_UN)
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        while data := link.recv(65536):
+            os.write(1, data)
+        waiting.join()
+finally:
+    if device:
+        call("qemu-nbd", "--disconnect", device).wait()
+"""
+_LEND = 'mkdir -p -m 700 "${2%/*}"; rm -f "$2"*; exec python3 -c "$1" "$2" qemu-nbd "--socket=$2" \
+--shared=1 "--export-name=$3" --cache=none --image-opts "$4"'
+_TAKE = 'mkdir -p -m 700 "${2%/*}"; rm -f "$2"*; exec python3 -c "$1" "$2" "$3" "$4"'
+_DEVICE = 'cat "$1.device" 2>/dev/null || { cat "$1.log" >&2; exit 1; }'
+_RETURN = 'blockdev --flushbufs "$1"; qemu-nbd --disconnect "$1"'
+LOCK = f"{LOCK_DIRECTORY}/nbd"
+"""Held by who looks for a free device until it is taken. For all flights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lender:
+    """Lends volumes of *owner* to *borrower*, for the guest *hostname* of the flight *run*."""
+
+    owner: XenHost
+    borrower: XenHost
+    """Both fenced: a disk comes to be only while the job has its slots."""
+    freely: XenHost
+    """The borrower without that: who has lost the slot may still let go."""
+    run: str
+    hostname: str
+    join: Join
+
+    def lend(self, volume: str, name: str, patience: timedelta) -> LentDisk:
+        """Have *volume* appear as a disk of the borrower's. *name* is what it is known for.
+
+        `LabError` with what qemu-nbd said when it does not.
+        """
+        path = f"{build_directory(self.run, self.hostname)}/nbd"
+        image = (
+            f"driver=raw,file.driver=host_device,file.filename={self.owner.volumes.path(volume)},"
+            "file.locking=off,file.cache.direct=on"
+        )
+        serve = self._open(self.owner, "lend-disk", _LEND, _SERVE, path, name, image)
+        try:
+            take = self._open(self.borrower, "borrow-disk", _TAKE, _BORROW, path, name, LOCK)
+        except BaseException:
+            serve.close()
+            raise
+        joined = self.join(serve, take)
+        try:
+            device = self._await(path, Deadline.after(patience))
+        except BaseException:
+            joined.close()
+            raise
+        return LentDisk(device=device, joined=joined, give=lambda: self._give_back(device))
+
+    def _open(self, host: XenHost, name: str, script: str, *words: str) -> Stream:
+        command = Command.script(name, script, *words)
+        env = {BUILDS_FOR_RUN: self.run, BUILDS_GUEST: self.hostname}
+        return host.runner.open(Command(command.argv, env=env))
+
+    def _await(self, path: str, deadline: Deadline) -> str:
+        look = Command.script("borrowed-device", _DEVICE, path)
+
+        def there() -> str:
+            result = self.borrower.runner.run(look, check=False)
+            if not result.ok:
+                raise NotYet(result.stderr.strip() or "nothing was said yet")
+            return result.stdout.strip()
+
+        what = f"a disk of {self.owner.name} on {self.borrower.name}"
+        try:
+            return wait_for(there, what=what, deadline=deadline, interval=timedelta(seconds=1))
+        except DeadlineExceeded as error:
+            raise LabError(error.message) from error
+
+    def _give_back(self, device: str) -> None:
+        self.freely.runner.run(Command.script("return-disk", _RETURN, device))
+
+
+class LentDisk:
+    """A disk that is another host's volume, until it is given back."""
+
+    def __init__(self, *, device: str, joined: Joined, give: Callable[[], None]) -> None:
+        self.device = device
+        """Its path on the host that has borrowed it."""
+        self._joined = joined
+        self._give = give
+
+    def give_back(self) -> None:
+        """Let go of it, with all that was written there: nobody may use it any more.
+
+        `LabError` when the borrower does not; it is gone then all the same.
+        """
+        try:
+            self._give()
+        finally:
+            self._joined.close()
