@@ -79,10 +79,11 @@ class GuestAsking(GuestDriving):
             return result.stdout.rstrip("\n")
 
         what = f"`{script(command)}` to go well in {self.hostname}"
-        try:
-            return wait_for(again, what=what, deadline=deadline, interval=AGAIN)
-        except DeadlineExceeded as error:
-            raise self.failure(error.message, "ssh", "never-succeeded") from error
+        with self.waiting():
+            try:
+                return wait_for(again, what=what, deadline=deadline, interval=AGAIN)
+            except DeadlineExceeded as error:
+                raise self.failure(error.message, "ssh", "never-succeeded") from error
 
     def failure(self, said: str, phase: str, failure_class: str) -> GuestFailure:
         """The guest did not do as it should: to be raised. The console's last lines go along."""

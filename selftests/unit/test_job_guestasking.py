@@ -8,9 +8,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from test_host_pressure import said
 from test_job_guest import Bench
 
-from harness.errors import GuestFailure
+from harness.errors import GuestFailure, HostOverloaded
 from harness.job.guestasking import script
 from harness.remote.fake import Call, Reply
 
@@ -59,6 +60,15 @@ def test_or_until_there_is_no_time_left(bench: Bench) -> None:
     with pytest.raises(GuestFailure, match="exit status 7: no such file") as caught:
         bench.guest.wait_until("cat /run/ready", timeout=timedelta(0))
     assert caught.value.failure_class == "never-succeeded"
+
+
+def test_what_is_late_on_a_busy_host_is_not_the_guests_fault(bench: Bench) -> None:
+    bench.fake.runner.on("^grep -sE .* /proc/pressure/cpu", said(60, share=95, load=6))
+    bench.guest.over_ssh.on_call("cat", lambda _: refused(1))
+    with pytest.raises(HostOverloaded, match="to go well"):
+        bench.guest.wait_until("cat /run/ready", timeout=timedelta(0))
+    with pytest.raises(HostOverloaded, match="did not say"):
+        bench.guest.console.expect("never", timeout=timedelta(seconds=1))
 
 
 def test_the_console_is_searched_from_the_present_boot_on(bench: Bench) -> None:
