@@ -18,6 +18,7 @@ from harness import __version__
 from harness.bench.flying import STEPS, Line, now
 from harness.bench.saving import Saver
 from harness.bench.schedule import Night, make_night
+from harness.errors import XenflightError
 from harness.flight.build import build_plan
 from harness.flight.find import flights_dir
 from harness.flight.model import HostSpec, SimSpec
@@ -96,7 +97,11 @@ class Fleet:
                 line = self._jobs(recorder)
             finally:
                 self._progress("looking for what is left on the hosts")
-                keeper.sweep(aborted=False)
+                try:
+                    keeper.sweep(aborted=False)
+                except XenflightError as error:
+                    # As the plugin does: a host that has no power then is told, and no more.
+                    recorder.problem(str(error))
                 keeper.close()
             result = recorder.finish()
             self._saver.close()

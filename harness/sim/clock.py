@@ -128,18 +128,13 @@ class SimClock:
 
         `RuntimeError` when they wait for each other.
         """
-        lines = [Line(work) for work in works]
-        self._lines |= {line.ident: line for line in lines}
-        for line in lines:
-            self.after(0.0, line.go_on)
+        lines = [self.begin(work) for work in works]
         while not all(line.over for line in lines):
             heaps = [heap for heap in (self._alarms, self._looks) if heap]
             if not heaps:
                 msg = "all of them wait, and nothing will happen"
                 raise RuntimeError(msg)
             self.advance(min(heap[0][0] for heap in heaps))
-        for line in lines:
-            del self._lines[line.ident]
         if found := next((line.error for line in lines if line.error), None):
             raise found
 
@@ -148,14 +143,50 @@ class SimClock:
         return alarm
 
     def repeat(self, turn: Turn, every: timedelta, name: str) -> Repetition:
-        """A turn each *every*, none of which waits for that."""
+        """A turn each *every*, none of which waits for that.
+
+        Turns without a pause are a line of work of their own: there may be a thousand such at a
+        time, and each would happen within a wait of the one before.
+        """
         del name
+        if not every:
+            return _Line(self, turn)
         return _Repeated(self, turn, every.total_seconds())
+
+    def begin(self, work: Work) -> Line:
+        """Do that as a line of work, which begins as soon as somebody waits."""
+
+        def whole() -> None:
+            try:
+                work()
+            finally:
+                del self._lines[threading.get_ident()]
+
+        line = Line(whole)
+        self._lines[line.ident] = line
+        self.after(0.0, line.go_on)
+        return line
 
     def pool(self, count: int, name: str) -> Executor:
         """Work is done at once, where it is asked for."""
         del count, name
         return Inline(self)
+
+
+class _Line:
+    def __init__(self, clock: SimClock, turn: Turn) -> None:
+        def turns() -> None:
+            while turn(_NO_TIME):
+                pass
+
+        self._clock = clock
+        self._line = clock.begin(turns)
+
+    def join(self, timeout: timedelta) -> None:
+        """Let time pass until it is over, as long as *timeout* allows."""
+        until = self._clock.monotonic() + timeout.total_seconds()
+        while not self._line.over and self._clock.monotonic() < until:
+            self._clock.step(until)
 
 
 class _Repeated:

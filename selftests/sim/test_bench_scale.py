@@ -76,3 +76,14 @@ def test_the_same_again_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_more_hosts_cannot_be_lost_than_there_are() -> None:
     with pytest.raises(UsageError, match="only 2 hosts"):
         measure_scale(Size(hosts=2, jobs=3, losses=3), silent)
+
+
+def test_a_host_that_is_gone_at_the_end_is_a_problem_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One job to a host: a host that is lost in the middle has no power yet when all is over."""
+    flown, store = fly(Size(hosts=4, jobs=4, losses=1), tmp_path, monkeypatch)
+    store.close()
+    (lost,) = flown.hosts
+    assert any(lost in problem for problem in flown.result.problems)
+    assert {job.status for job in flown.result.jobs} <= {Status.PASS, Status.FAIL, Status.BROKEN}

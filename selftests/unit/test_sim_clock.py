@@ -215,3 +215,31 @@ def test_work_in_a_pool_is_done_where_it_is_asked_for() -> None:
         assert pool.submit(lambda: 7).result() == 7
         assert isinstance(pool.submit(fail).exception(), ValueError)
     assert clock.monotonic() == 3.0
+
+
+def test_a_thousand_things_beside_each_other_are_not_one_within_the_other() -> None:
+    """Each of them waits, and none within a wait of another: that would be too deep for Python."""
+    clock = SimClock()
+    seen: list[float] = []
+
+    def work() -> None:
+        for _ in range(3):
+            SYSTEM_CLOCK.sleep(1.0)
+        seen.append(clock.monotonic())
+
+    with SYSTEM_CLOCK.driven_by(clock):
+        works = [SYSTEM_CLOCK.beside(work, str(number)) for number in range(1000)]
+        for one in works:
+            one.join(timedelta(minutes=1))
+    assert seen == [3.0] * 1000
+    assert clock.monotonic() == 3.0
+
+
+def test_nobody_waits_for_what_goes_on_beside_longer_than_was_said() -> None:
+    clock = SimClock()
+    with SYSTEM_CLOCK.driven_by(clock):
+        work = SYSTEM_CLOCK.beside(lambda: SYSTEM_CLOCK.sleep(60), "slow")
+        work.join(10 * SECOND)
+        assert clock.monotonic() == 10.0
+        work.join(timedelta(minutes=5))
+        assert clock.monotonic() == 60.0
