@@ -52,16 +52,20 @@ class Crossing:
 
         `CommandFailed` with what both xl said when it is not there then.
         """
-        path, log = f"{self.directory}/{check_domain_name(name)}.cfg", f"{self.directory}/xl.log"
+        path = f"{self.directory}/{check_domain_name(name)}.cfg"
+        sent, received = f"{self.directory}/sent.log", f"{self.directory}/received.log"
         self._write(self.source, path, config)
-        send = self.source.runner.open(Command.script("send-domain", _SEND, name, path, log))
+        send = self.source.runner.open(Command.script("send-domain", _SEND, name, path, sent))
         try:
-            receive = self.target.runner.open(Command.script("receive-domain", _RECEIVE, log))
+            receive = self.target.runner.open(Command.script("receive-domain", _RECEIVE, received))
         except BaseException:
             send.close()
             raise
         carry(send, receive, Deadline.after(timeout))
-        said = {host.name: self._said(host, log) for host in (self.source, self.target)}
+        said = {
+            self.source.name: self._said(self.source, sent),
+            self.target.name: self._said(self.target, received),
+        }
         found = self.target.runner.run(Command.of("xl", "domid", name), check=False)
         if found.ok and _ENDED in said[self.source.name].splitlines():
             return int(found.stdout)

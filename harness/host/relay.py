@@ -18,6 +18,8 @@ from harness.remote.command import Stream
 from harness.wait import Deadline
 
 CHUNK = 1 << 16
+GRACE = timedelta(seconds=20)
+"""For the receiver to end by itself, when all was sent."""
 _LONG = timedelta(seconds=60)
 _SHORT, _NOW = timedelta(milliseconds=50), timedelta(0)
 
@@ -77,8 +79,9 @@ def carry(source: Stream, sink: Stream, deadline: Deadline) -> int:
                 msg = f"{carried} bytes went from one host to the other, and then time was up"
                 raise DeadlineExceeded(msg)
         # It ends by itself, having said what became of it.
+        last = deadline.sooner(GRACE)
         with suppress(LabError):
-            while not deadline.expired and sink.read(CHUNK, _SHORT) != b"":
+            while not last.expired and sink.read(CHUNK, _SHORT) != b"":
                 pass
     finally:
         source.close()

@@ -47,7 +47,8 @@ def crosses(guest: GuestUnderTest) -> Iterator[None]:
 
     It is there, and not where it was; the same boot, process and clock; an SSH session by way of
     the host that it is on; its address is the one that it had; and its data, read off its disk.
-    When it comes home, the TCP session with which it left is to go on.
+    When it comes home, the TCP session with which it left is to go on, and what it wrote while it
+    was away is on its disk.
     """
     source, target = guest.host, guest.elsewhere.host
     with guest.step.phase("before"):
@@ -68,6 +69,10 @@ def crosses(guest: GuestUnderTest) -> Iterator[None]:
         witness.check(guest, before, session=None if guest.away else session)
         await_pings(guest, "packet-loss")
     witness.check_data(guest)
+    if guest.away:
+        witness.write_away(guest)
+    elif guest.knows("away_sha256"):
+        witness.check_away(guest)
 
 
 def _prove_moved(guest: GuestUnderTest, source: XenHost, target: XenHost) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from concurrent.futures import Future
 from dataclasses import replace
+from functools import partial
 
 from harness.build.remove import remove_built
 from harness.errors import LabError, NotApplicable
@@ -115,10 +116,13 @@ class GuestUnderTest(GuestCrossing):
         problems: list[LabError] = []
         for seat in self._seats:
             self._seat = seat
-            try:
-                self._leave(seat)
-            except LabError as error:
-                problems.append(error)
+            # Its disk is let go of whether or not its domain went: else it could not go either.
+            rungs = (partial(self._leave, seat), self.take_back_disk, partial(self._clear, seat))
+            for rung in rungs:
+                try:
+                    rung()
+                except LabError as error:
+                    problems.append(error)
         if len(problems) > 1:
             raise LabError("; ".join(map(str, problems))) from problems[0]
         if problems:
@@ -137,19 +141,19 @@ class GuestUnderTest(GuestCrossing):
         return self.volumes if seat is self._home else ()
 
     def _leave(self, seat: Seat) -> None:
-        """Remove what of it is on that host."""
+        """End its domain on that host, and remove its disks."""
         host = seat.host
         if self._moved:
             end_passing(host, self.name, saved_file(self._run, self.name))
         remove_guest(host, self.name, seat.domain, self._volumes_at(seat))
-        if seat is self._peer:
-            self.take_back_disk()
-        else:
-            for path in self._more_files:
-                forget_image(host, path)
+        for path in self._more_files if seat is self._home else ():
+            forget_image(host, path)
+
+    def _clear(self, seat: Seat) -> None:
+        """Remove what was made there for it besides: by a builder, or to have it move."""
         if self.spec.builder.on_host or self._peer:
-            bound = Deadline.after(host.stretched(VOLUME_TIMEOUT))
-            remove_built(host, self._run, self.hostname, bound)
+            bound = Deadline.after(seat.host.stretched(VOLUME_TIMEOUT))
+            remove_built(seat.host, self._run, self.hostname, bound)
 
     def keep(self) -> bool:
         """Leave it on the host, marked so that nobody reaps it; False when it is gone already.

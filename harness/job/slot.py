@@ -13,6 +13,7 @@ from harness.errors import GuestFailure
 from harness.flight.model import HostSpec, JobSpec
 from harness.flight.plan import Plan
 from harness.guest.identity import host_name
+from harness.host.builders import end_builders
 from harness.host.fence import fenced
 from harness.host.kept import KEPT
 from harness.host.lease import SETTLE, SILENCE, Busy, SlotLease, SlotTerms, take_lease
@@ -183,6 +184,9 @@ def clear_own(host: XenHost, job: JobSpec, run: str) -> str:
         return f"{job.name} is kept"
     name = domain_name(run, job.name)
     end_passing(host, name, saved_file(run, name))
+    if job.peer:
+        # What lends its disk has that open.
+        end_builders(host.runner, run, host_name(run, job.name))
     remove_guest(host, name, None, [volume.name for volume in volumes])
     if job.builder.on_host or job.peer:
         bound = Deadline.after(host.stretched(VOLUME_TIMEOUT))

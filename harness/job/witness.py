@@ -19,6 +19,8 @@ from harness.wait import Deadline, NotYet, wait_for
 
 DATA_MIB = 64
 DATA = "/var/tmp/xenflight-data"
+AWAY_MIB = 8
+AWAY = "/var/tmp/xenflight-away"
 COUNT = "/run/xenflight-count"
 MOST_DRIFT = 2.0
 """Seconds that the guest's clock may lose or gain against dom0's over a move."""
@@ -146,6 +148,22 @@ def check_data(guest: GuestUnderTest) -> None:
         found = _digest(guest, Command.script("read-data", _READ, DATA))
     if found != guest.recall("data_sha256"):
         msg = f"it wrote {guest.recall('data_sha256')} to its disk, and read {found}"
+        raise _failure(guest, msg, "corrupt-data", "disk")
+
+
+def write_away(guest: GuestUnderTest) -> None:
+    """Have it write other data, on a host that only borrows its disk: phase ``write``."""
+    with guest.step.phase("write"):
+        found = _digest(guest, Command.script("fill-disk", _FILL, AWAY, AWAY_MIB))
+    guest.remember("away_sha256", found)
+
+
+def check_away(guest: GuestUnderTest) -> None:
+    """They are those, read off its disk where that is at home; phase ``disk``."""
+    with guest.step.phase("disk"):
+        found = _digest(guest, Command.script("read-data", _READ, AWAY))
+    if found != guest.recall("away_sha256"):
+        msg = f"while away it wrote {guest.recall('away_sha256')} to its disk, and read {found}"
         raise _failure(guest, msg, "corrupt-data", "disk")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 
-from harness.job.witness import DATA
 from harness.remote.command import Command
 from harness.sim.guest import SimGuest
 from harness.sim.host import SimHost
@@ -40,12 +39,13 @@ def answer(
 
 
 def _fill(it: Inside) -> Answer:
-    it.files[DATA] = hashlib.sha256(it.machine.boot_id.encode()).digest()
-    return Answer(stdout=_sha256(it.files[DATA]), seconds=2.0, disk=True)
+    path = it.words[0]
+    it.files[path] = hashlib.sha256(f"{path} {it.machine.boot_id}".encode()).digest()
+    return Answer(stdout=_sha256(it.files[path]), seconds=2.0, disk=True)
 
 
 def _read(it: Inside) -> Answer:
-    return Answer(stdout=_sha256(it.files.get(DATA, b"")), seconds=1.0, disk=True)
+    return Answer(stdout=_sha256(it.files.get(it.words[0], b"")), seconds=1.0, disk=True)
 
 
 def _begin(it: Inside) -> Answer:

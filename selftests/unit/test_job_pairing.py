@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+from dataclasses import replace
+from pathlib import Path
 
+import pytest
+from test_job_flight import FLIGHTS
+
+from harness.console.fake import VirtualClock
 from harness.errors import Starved
 from harness.flight.axes import Peer
-from harness.job.pairing import choose_pair, peers_of, why_alone
+from harness.flight.build import build_plan
+from harness.flight.plan import Plan
+from harness.host.fake import FakeHost
+from harness.host.slots import Claim
+from harness.host.xenhost import XenHost
+from harness.job.pairing import choose_pair, peers_of, take_pair, why_alone
+from harness.steps import StepRecord
 
 OLD, NEW = (4, 17), (4, 20)
 XENS = {"a": OLD, "b": OLD, "c": NEW}
@@ -47,3 +58,59 @@ def test_nobody_waits_for_a_host_that_is_ill() -> None:
     peers = peers_of(Peer.SAME, tuple(XENS), XENS)
     with pytest.raises(Starved, match="no second host is fit"):
         choose_pair(["a"], peers, {"a", "c"}, lambda _: 1)
+
+
+class Bench:
+    """Two hosts with a slot each, in virtual time, and a job that wants both."""
+
+    def __init__(self, directory: Path) -> None:
+        plan = build_plan(str(FLIGHTS / "must-fail.yaml"), only=["*-pv-direct-deaf"])
+        hosts = [replace(plan.hosts[0], name=name, slots=1) for name in ("north", "south")]
+        self.plan: Plan = replace(plan, hosts=tuple(hosts))
+        self.job = next(job for job in plan.jobs if job.peer)
+        self.clock = VirtualClock()
+        self.fakes = {host.name: FakeHost(name=host.name, clock=self.clock) for host in hosts}
+        self.directory = directory
+        self.order: list[str] = []
+
+    def take(self, *names: str) -> tuple[int, ...]:
+        """On those hosts, the first one home; the numbers of the slots."""
+        step = StepRecord(job=self.job.name, testid="guest-create", clock=self.clock)
+        one, other = (self.fakes[name].host for name in names)
+
+        def before(host: XenHost) -> None:
+            self.order.append(host.name)
+
+        leases = take_pair(self.job, self.plan, (one, other), "g", self.directory, step, before)
+        return tuple(lease.slot for lease in leases)
+
+    def held(self) -> dict[str, int]:
+        return {name: len(fake.slots.held) for name, fake in self.fakes.items()}
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    return Bench(tmp_path)
+
+
+@pytest.mark.parametrize("home", ["north", "south"])
+def test_both_slots_are_taken_in_one_order_whichever_is_home(bench: Bench, home: str) -> None:
+    other = "south" if home == "north" else "north"
+    assert bench.take(home, other) == (1, 1)
+    assert bench.order == ["north", "south"]
+
+
+def test_what_it_takes_on_each_is_claimed(bench: Bench) -> None:
+    bench.take("south", "north")
+    wants = {name: fake.slots.wants[1] for name, fake in bench.fakes.items()}
+    assert '"disks":0' in wants["north"].replace(" ", "")
+    assert '"disks":0' not in wants["south"].replace(" ", "")
+
+
+@pytest.mark.parametrize("full", ["north", "south"])
+def test_without_a_slot_on_both_it_has_none(bench: Bench, full: str) -> None:
+    claim = Claim(holder="bob@ci2", flight="nightly-1", job="boot-other")
+    bench.fakes[full].slots.held[1] = claim.to_json()
+    with pytest.raises(Starved):
+        bench.take("south", "north")
+    assert bench.held() == {"north": int(full == "north"), "south": int(full == "south")}
