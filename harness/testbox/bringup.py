@@ -13,6 +13,7 @@ from harness.errors import LabError, XenflightError
 from harness.flight.model import BoxBoot, TestboxSpec
 from harness.progress import Progress, silent
 from harness.remote.command import Command
+from harness.testbox import wires
 from harness.testbox.dom0 import Dom0Image
 from harness.testbox.installing import INSTALL, ensure_installed
 from harness.testbox.launch import Launch, set_clock
@@ -30,7 +31,11 @@ from harness.wait import Deadline
 def warm_key(image: Dom0Image, hardware: Hardware, spec: TestboxSpec) -> str:
     """The key of all that must be the same for a state to be resumed."""
     version = hardware.emulator.version
-    how = (XEN_ARGS, DOM0_ARGS, SCRIPT, *((INSTALL,) if spec.boot is BoxBoot.DISK else ()))
+    how = [XEN_ARGS, DOM0_ARGS, SCRIPT]
+    if spec.boot is BoxBoot.DISK:
+        how.append(INSTALL)
+    if spec.spare_nics:
+        how.append(wires.SCRIPT)
     return content_key(image.key, version, *hardware.options(), str(spec.disk), *how)
 
 
@@ -177,6 +182,8 @@ class BringUp:
         try:
             self.progress("making the volume group", 0.9)
             make_volume_group(dom0)
+            if self.spec.spare_nics:
+                wires.join_wires(dom0, self.spec.spare_nics)
             # What the page cache holds would only make the state larger.
             dom0.run(Command.shell("sync; echo 3 > /proc/sys/vm/drop_caches"))
         finally:

@@ -249,13 +249,7 @@ class Testbox:
         return Dom0Image(base_directory() / record.image) if record.image else self.image()
 
     def _hardware(self, accel: Accel, emulator: Emulator) -> Hardware:
-        return Hardware(
-            accel=accel,
-            memory=self.spec.memory,
-            vcpus=self.spec.vcpus,
-            emulator=emulator,
-            boot=self.spec.boot,
-        )
+        return Hardware.of(self.spec, accel, emulator)
 
     def _launch(
         self, image: Dom0Image, accel: Accel, key: str, emulator: Emulator | None = None
