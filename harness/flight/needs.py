@@ -33,6 +33,10 @@ class HostFlag(StrEnum):
     """xen-create-image."""
     LIBVIRT = "libvirt"
     """virsh, and libvirt's driver for Xen."""
+    PCIBACK = "pciback"
+    """dom0's driver for PCI devices that guests have."""
+    IOMMU = "iommu"
+    """One that Xen uses."""
 
 
 WHY: dict[HostFlag, str] = {
@@ -48,6 +52,8 @@ WHY: dict[HostFlag, str] = {
     HostFlag.QDISK: "its dom0 has no QEMU to serve qcow2 disks",
     HostFlag.XEN_TOOLS: "its dom0 has no xen-create-image",
     HostFlag.LIBVIRT: "its dom0 has no libvirt with a driver for Xen",
+    HostFlag.PCIBACK: "its dom0 has no xen-pciback, through which guests have PCI devices",
+    HostFlag.IOMMU: "its Xen uses no IOMMU, and without one libxl gives no guest a PCI device",
 }
 """What it means that a flag is missing."""
 
@@ -78,6 +84,8 @@ def needs(job: JobSpec) -> frozenset[HostFlag]:
         found.add(HostFlag.XEN_TOOLS)
     if job.toolstack is Toolstack.LIBVIRT:
         found.add(HostFlag.LIBVIRT)
+    if job.passthrough:
+        found |= {HostFlag.PCIBACK, HostFlag.IOMMU}
     return frozenset(found)
 
 

@@ -1,8 +1,9 @@
 """One guest from its first byte to its last: what the steps of a suite work with.
 
 It is made of layers, each of which needs those before it: `gueststate` (what is known of it),
-`guestmaking`, `guestdriving` (boot, shell, SSH), `guestmoving`, `guestpower`, `guestchanging`,
-`guestdisks` (the verbs), and here what is done when it is left.
+`guestdevice` (what it has of the host's), `guestmaking`, `guestdriving` (boot, shell, SSH),
+`guestmoving`, `guestpower`, `guestchanging`, `guestdisks` (the verbs), and here what is done when
+it is left.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class GuestUnderTest(GuestDisks):
         self.require_neighbour()
         memory = self.spec.neighbour or self.spec.memory
         other = self._neighbour = GuestUnderTest(
-            spec=replace(self.spec, memory=memory, vcpus=1, swap=None, extra_disks=()),
+            spec=replace(
+                self.spec, memory=memory, vcpus=1, swap=None, extra_disks=(), passthrough=False
+            ),
             plan=self._plan,
             host=self.host,
             again=self._again,
@@ -114,7 +117,10 @@ class GuestUnderTest(GuestDisks):
             self._neighbour.remove()
         if self._moved:
             end_passing(self.host, self.name, saved_file(self._run, self.name))
-        remove_guest(self.host, self.name, self._domain, self.volumes)
+        try:
+            remove_guest(self.host, self.name, self._domain, self.volumes)
+        finally:
+            self.return_device()
         for path in self._more_files:
             forget_image(self.host, path)
         if self.spec.builder.on_host:

@@ -66,6 +66,8 @@ def _settings(job: JobSpec) -> dict[str, Any]:
     }
     if job.neighbour:
         found["neighbour"] = str(job.neighbour)
+    if job.passthrough:
+        found["passthrough"] = True
     if job.image:
         found["image"] = _image(job.image)
     if job.builder is Builder.XEN_CREATE_IMAGE:

@@ -17,6 +17,7 @@ from harness.sim import (
     libvirt,
     lvm,
     moves,
+    pci,
     xenstore,
     xl,
 )
@@ -39,6 +40,7 @@ PROGRAMS: Mapping[str, Handler] = {
     **images.PROGRAMS,
     **insidedisks.PROGRAMS,
     **insidenet.PROGRAMS,
+    **pci.PROGRAMS,
     **census.PROGRAMS,
     **admission.PROGRAMS,
     **health.PROGRAMS,

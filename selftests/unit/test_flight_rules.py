@@ -9,7 +9,17 @@ import pytest
 
 from harness.dists.table import TABLE
 from harness.errors import UsageError
-from harness.flight.axes import Arch, Boot, Builder, Devices, DiskFormat, Dist, Layout, Virt
+from harness.flight.axes import (
+    Arch,
+    Boot,
+    Builder,
+    Devices,
+    DiskFormat,
+    Dist,
+    Layout,
+    Toolstack,
+    Virt,
+)
 from harness.flight.kernels import kernel_of
 from harness.flight.model import DEFAULT_TIMEOUTS, ImageSource, JobSpec, MirrorSpec
 from harness.flight.rules import RULES, broken_rule, why_impossible
@@ -127,6 +137,12 @@ BROKEN = [
         "emulated-disks",
     ),
     (job("bookworm amd64 hvm bios", devices=Devices.EMULATED), "kernel-emulated"),
+    (job("bookworm amd64 pvh", passthrough=True, kernel="generic"), "passthrough-pvh"),
+    (
+        job("bookworm amd64", passthrough=True, kernel="generic", toolstack=Toolstack.LIBVIRT),
+        "passthrough-libvirt",
+    ),
+    (job("bookworm amd64", passthrough=True), "passthrough-kernel"),
     (job("trixie i386", kernel="686-pae"), "kernel-exists"),
     (job("bookworm amd64", kernel="686-pae"), "kernel-exists"),
     (job("bookworm amd64", kernel="6.1.0-50-rt-amd64x"), "kernel-exists"),

@@ -87,6 +87,7 @@ def test_a_saved_testbox_and_a_stray_one_are_shown(box: Testbox, capsys: Capture
         "testbox": "saved",
         "testbox-trixie": "down",
         "testbox-disk": "down",
+        "testbox-iommu": "down",
         "forgotten": "down",
     }
 
@@ -98,7 +99,8 @@ def test_a_saved_testbox_and_a_stray_one_are_shown(box: Testbox, capsys: Capture
         ("testbx", "unknown host 'testbx'; did you mean 'testbox'?"),
         (
             "rack1",
-            "the host 'rack1' is no testbox; accepted: testbox, testbox-trixie, testbox-disk",
+            "the host 'rack1' is no testbox; accepted: testbox, testbox-trixie, testbox-disk, "
+            "testbox-iommu",
         ),
     ],
 )
