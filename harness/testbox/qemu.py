@@ -55,6 +55,12 @@ class Hardware:
             spare_nics=spec.spare_nics,
         )
 
+    @property
+    def can_be_saved(self) -> bool:
+        """Whether QEMU can write down its state: "State blocked by non-migratable device
+        'amd-iommu'" (7.2; hw/i386/amd_iommu.c)."""
+        return self.iommu is not BoxIommu.AMD
+
     def options(self) -> tuple[str, ...]:
         """QEMU's options for the machine, without files and ports.
 

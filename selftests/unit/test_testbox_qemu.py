@@ -154,3 +154,8 @@ def test_a_spare_cards_address_is_where_the_machine_has_it() -> None:
         assert any(
             "netdev=spare" in one and f"addr={slot:#x}," in one for one in hardware.options()
         )
+
+
+def test_of_a_machine_with_an_amd_iommu_qemu_saves_no_state() -> None:
+    for kind in BoxIommu:
+        assert replace(HARDWARE, iommu=kind).can_be_saved is (kind is not BoxIommu.AMD)
