@@ -48,6 +48,7 @@ def prove_assigned(guest: GuestUnderTest) -> None:
 def prove_card(guest: GuestUnderTest) -> None:
     """The guest sees that card and no other of the kind, and its driver has it."""
     card = _card(guest)
+    guest.remember("guest_pci", card.address)
     guest.remember("guest_driver", card.driver or "none")
     if not card.driver or not card.interface:
         msg = f"it sees the card {card.address}, and has no driver for it"
@@ -105,18 +106,18 @@ def prove_bounce(guest: GuestUnderTest) -> None:
             f"(kernel_args: {FORCED} makes it use one)"
         )
         raise NotApplicable(msg)
-    found = read_bounce(guest.ssh)
-    guest.remember("bounce_slots", str(found.slots))
-    guest.remember("bounce_used", str(found.used))
-    guest.step.facts["log"] = "\n".join(found.log)
-    guest.step.facts["iomem"] = "\n".join(found.iomem) or "it has no line of it"
-    if not found.slots:
+    found = read_bounce(guest.ssh, guest.recall("guest_pci"))
+    guest.remember("bounce_slots", _told(found.slots))
+    guest.remember("bounce_used", _told(found.used))
+    guest.step.facts["bounce_log"] = "\n".join(found.log)
+    guest.step.facts["bounce_iomem"] = "\n".join(found.iomem)
+    if not found.there:
         msg = "it has no bounce buffer (software IO TLB)"
         raise guest.failure(msg, "look", "no-bounce-buffer")
     if forced:
         # A card holds buffers to receive in, all the time.
         if not found.used:
-            msg = f"with {FORCED} none of the {found.slots} slots of its bounce buffer is in use"
+            msg = f"with {FORCED}, of its bounce buffer's slots {_told(found.used)} are in use"
             raise guest.failure(msg, "look", "bounce-unused")
         prove_network(guest)
 
@@ -136,6 +137,10 @@ def prove_returned(guest: GuestUnderTest) -> None:
 
 
 # -- small parts ---------------------------------------------------------------------------
+
+
+def _told(count: int | None) -> str:
+    return "not told" if count is None else str(count)
 
 
 def _in_words(moved: dict[str, int]) -> str:

@@ -93,6 +93,23 @@ def test_a_bounce_buffer_that_is_not_used(passthrough: SimProject) -> None:
     assert (bad["testid"], bad["failure_class"]) == ("pci-bounce", "bounce-unused")
 
 
+def test_one_that_was_made_when_the_card_came_is_told_by_the_log_alone(
+    passthrough: SimProject,
+) -> None:
+    assert int(passthrough.run("--only", PV, flight="passthrough").ret) == 0
+    assert passthrough.job(PV)["runvars"]["bounce_used"] == "not told"
+
+
+def test_a_guest_without_a_bounce_buffer(passthrough: SimProject) -> None:
+    flight = passthrough.path / "flights" / "passthrough.yaml"
+    text = flight.read_text().replace("iommu=soft swiotlb=force", "swiotlb=noforce")
+    flight.write_text(text)
+    assert int(passthrough.run("--only", BOUNCE, flight="passthrough").ret) == 5
+    bad = culprit(passthrough.job(BOUNCE))
+    assert bad
+    assert (bad["testid"], bad["failure_class"]) == ("pci-bounce", "no-bounce-buffer")
+
+
 def test_a_card_that_does_not_come_back(passthrough: SimProject) -> None:
     def stays(host: SimHost, request: Request) -> Answer:
         host.pci.owners.pop(request.words[1], None)
