@@ -7,6 +7,7 @@ undo all that was done, also for whoever comes after a job that died.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,6 +23,7 @@ PCIBACK = "pciback"
 """dom0's driver for devices that guests have (linux, drivers/xen/xen-pciback)."""
 NO_DRIVER = "none"
 TIMEOUT = timedelta(minutes=2)
+_ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
 _POLL = timedelta(seconds=2)
 
 _DRIVER = """\
@@ -156,7 +158,8 @@ def read_claims(text: str) -> list[DeviceClaim]:
     for line in text.splitlines():
         path, _, owner = line.partition(" ")
         directory, _, address = path.rpartition("/")
-        if directory == CLAIMS and "/" in owner:
+        # It becomes part of a path on the host.
+        if directory == CLAIMS and _ADDRESS.fullmatch(address) and "/" in owner:
             found.append(DeviceClaim(address=address, domain=owner.rpartition("/")[0]))
     return found
 

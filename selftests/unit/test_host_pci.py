@@ -193,6 +193,7 @@ def test_xl_that_refuses_is_quoted(host: Sandbox) -> None:
 
 def test_what_is_no_claim() -> None:
     assert read_claims(f"{CLAIMS}/{CARD} nobody\n/run/xenflight/locks/a\n\n") == []
+    assert read_claims(f"{CLAIMS}/.. xf.a.1/e1000e\n{CLAIMS}/x;reboot xf.a.1/e1000e\n") == []
 
 
 # -- what Xen says, as it was seen ---------------------------------------------------------------
