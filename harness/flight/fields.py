@@ -49,6 +49,7 @@ _KERNEL = re.compile(r"[a-z0-9][a-z0-9.+~-]*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_PCI = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
 _ON_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*[KMGTkmgt]?([iI]?[bB])?\s*$"
 _DURATION_PATTERN = r"^(?=.)(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$"
@@ -232,6 +233,18 @@ def _listed(value: object) -> object:
     return value if value is None or isinstance(value, list | dict) else [value]
 
 
+def _pci_addresses(value: object) -> tuple[str, ...]:
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list | tuple):
+        msg = "this is a list of PCI addresses, such as [0000:03:00.0]"
+        raise ValueError(msg)
+    for one in found:
+        if not isinstance(one, str) or not _PCI.fullmatch(one):
+            msg = f"{one!r} is not a PCI address with its domain, such as 0000:03:00.0"
+            raise ValueError(msg)
+    return tuple(unique(list(found))) if found else ()
+
+
 class _OneOrList:
     """Tells editors that a list's only value may stand alone."""
 
@@ -327,6 +340,11 @@ KernelArgs = Annotated[str, AfterValidator(_kernel_args)]
 MirrorUrl = Annotated[str, AfterValidator(_url)]
 Address = Annotated[str, AfterValidator(_matches(_ADDRESS, 253, "a host name or IP address"))]
 OnHost = Annotated[str, AfterValidator(_matches(_ON_HOST, 100, "a name Linux or LVM accepts"))]
+PciAddresses = Annotated[
+    tuple[str, ...],
+    PlainValidator(_pci_addresses),
+    WithJsonSchema({"type": "array", "items": {"type": "string", "pattern": _PCI.pattern}}),
+]
 HostKey = Annotated[str, AfterValidator(_host_key)]
 VariableName = Annotated[
     str, AfterValidator(_matches(_VARIABLE, 200, "the name of an environment variable"))

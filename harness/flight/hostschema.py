@@ -20,6 +20,7 @@ from harness.flight.fields import (
     Memory,
     OnHost,
     Overcommit,
+    PciAddresses,
     Port,
     Slots,
     Vcpus,
@@ -28,11 +29,13 @@ from harness.flight.hints import did_you_mean
 from harness.flight.hostcareschema import CanaryModel, PowerModel, check_power
 from harness.flight.model import (
     DOM0_MEMORY,
+    MAX_SPARE_NICS,
     OVERCOMMIT,
     SIM_DISK,
     SIM_MEMORY,
     SLOT_TIMEOUT,
     BoxBoot,
+    BoxIommu,
 )
 from harness.flight.schema import Strict, size
 
@@ -47,6 +50,10 @@ class TestboxModel(Strict):
     vcpus: Vcpus = 2
     disk: Disk = size("16G")
     boot: Annotated[BoxBoot, BeforeValidator(lambda value: choose(BoxBoot, value))] = BoxBoot.DIRECT
+    iommu: Annotated[BoxIommu, BeforeValidator(lambda value: choose(BoxIommu, value))] = (
+        BoxIommu.NONE
+    )
+    spare_nics: Annotated[int, Field(ge=0, le=MAX_SPARE_NICS)] = 0
 
 
 class SshModel(Strict):
@@ -85,6 +92,7 @@ class SimModel(Strict):
     memory: Memory = SIM_MEMORY
     cpus: Vcpus = 4
     disk: Disk = SIM_DISK
+    iommu: bool = False
     faults: tuple[Annotated[FaultModel, BeforeValidator(_fault)], ...] = Field(
         default=(), strict=False
     )
@@ -111,6 +119,10 @@ class HostModel(Strict):
         default=(), description="What listens to the host's serial line: a command, in words."
     )
 
+    passthrough: PciAddresses = Field(
+        default=(), description="PCI devices that jobs may give to guests: 0000:03:00.0."
+    )
+
     @model_validator(mode="after")
     def _one_kind(self) -> HostModel:
         given = [kind for kind in (self.testbox, self.ssh, self.sim) if kind is not None]
@@ -119,6 +131,9 @@ class HostModel(Strict):
             raise ValueError(msg)
         if self.serial and self.testbox:
             msg = "a testbox's serial line is known: leave 'serial' out"
+            raise ValueError(msg)
+        if self.passthrough and self.testbox:
+            msg = "a testbox gives its spare cards: write 'spare_nics' there"
             raise ValueError(msg)
         check_power(self.power, testbox=self.testbox is not None, sim=self.sim is not None)
         return self

@@ -60,6 +60,7 @@ def _host(name: str, model: HostModel) -> HostSpec:
         canary=CanarySpec(**dict(model.canary)),
         may_reboot=model.may_reboot,
         serial=model.serial,
+        passthrough=model.passthrough,
     )
 
 

@@ -127,6 +127,8 @@ class JobSpec:
     """The memory of a second guest of the same image, which the suite may have beside the first."""
     peer: Peer | None = None
     """The second host that it needs; then it has a slot there, too."""
+    passthrough: bool = False
+    """Whether it has one of the host's own PCI network cards in place of a virtual interface."""
     image: ImageSource | None = None
     """Given if and only if *builder* is ``import``."""
     builder_options: tuple[tuple[str, str | None], ...] = ()
@@ -163,6 +165,22 @@ class BoxBoot(StrEnum):
     """The GRUB on its own disk, as on a real machine; it can be rebooted."""
 
 
+class BoxIommu(StrEnum):
+    """The IOMMU that a testbox's processor emulates."""
+
+    NONE = "none"
+    INTEL = "intel"
+    """VT-d, with interrupt remapping."""
+    AMD = "amd"
+    """AMD-Vi."""
+
+
+MAX_SPARE_NICS = 4
+FIRST_SPARE = 0x10
+"""The slot of a testbox's first spare card on its only PCI bus. Every second one is a spare's, and
+the next one that of the card at the other end of its wire."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TestboxSpec:
     """A Xen host that the harness makes itself, in QEMU. *disk* is the scratch VG's size."""
@@ -174,6 +192,14 @@ class TestboxSpec:
     vcpus: int
     disk: Size
     boot: BoxBoot = BoxBoot.DIRECT
+    iommu: BoxIommu = BoxIommu.NONE
+    spare_nics: int = 0
+    """Emulated network cards that dom0 does not need: guests may have them."""
+
+    @property
+    def spare_devices(self) -> tuple[str, ...]:
+        """The PCI addresses of the spare cards."""
+        return tuple(f"0000:00:{FIRST_SPARE + 2 * n:02x}.0" for n in range(self.spare_nics))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,6 +226,8 @@ class SimSpec:
     cpus: int = 4
     disk: Size = SIM_DISK
     """Of its thin pool."""
+    iommu: bool = False
+    """Whether its Xen says that it uses one."""
     faults: tuple[Fault, ...] = ()
 
 
@@ -232,11 +260,19 @@ class HostSpec:
     serial: tuple[str, ...] = ()
     """A command line on the controller that says what the host says on its serial line, in words.
     A testbox needs none."""
+    passthrough: tuple[str, ...] = ()
+    """The addresses of the PCI devices that jobs may give to guests, such as ``0000:03:00.0``, and
+    no other is touched. A testbox gives its spare cards."""
 
     @property
     def kind(self) -> str:
         """``testbox``, ``ssh`` or ``sim``."""
         return "testbox" if self.testbox else "sim" if self.sim else "ssh"
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The PCI devices that guests may have."""
+        return self.testbox.spare_devices if self.testbox else self.passthrough
 
     @property
     def power_terms(self) -> PowerSpec | None:

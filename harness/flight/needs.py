@@ -35,6 +35,10 @@ class HostFlag(StrEnum):
     """Disks of another host: qemu-nbd, Linux's driver, and Python between them and SSH."""
     LIBVIRT = "libvirt"
     """virsh, and libvirt's driver for Xen."""
+    PCIBACK = "pciback"
+    """dom0's driver for PCI devices that guests have."""
+    IOMMU = "iommu"
+    """One that Xen uses."""
 
 
 WHY: dict[HostFlag, str] = {
@@ -51,6 +55,8 @@ WHY: dict[HostFlag, str] = {
     HostFlag.XEN_TOOLS: "its dom0 has no xen-create-image",
     HostFlag.NBD: "its dom0 has not all of qemu-nbd, Linux's nbd module and python3",
     HostFlag.LIBVIRT: "its dom0 has no libvirt with a driver for Xen",
+    HostFlag.PCIBACK: "its dom0 has no xen-pciback, through which guests have PCI devices",
+    HostFlag.IOMMU: "its Xen uses no IOMMU, and without one libxl gives no guest a PCI device",
 }
 """What it means that a flag is missing."""
 
@@ -83,6 +89,8 @@ def needs(job: JobSpec) -> frozenset[HostFlag]:
         found.add(HostFlag.NBD)
     if job.toolstack is Toolstack.LIBVIRT:
         found.add(HostFlag.LIBVIRT)
+    if job.passthrough:
+        found |= {HostFlag.PCIBACK, HostFlag.IOMMU}
     return frozenset(found)
 
 

@@ -16,7 +16,7 @@ from harness.flight.hostcare import (
     PowerCycle,
     PowerSpec,
 )
-from harness.flight.model import BoxBoot, HostSpec, SimSpec, SshSpec, TestboxSpec
+from harness.flight.model import BoxBoot, BoxIommu, HostSpec, SimSpec, SshSpec, TestboxSpec
 from harness.units import Size
 
 
@@ -50,6 +50,7 @@ def host_from(data: Mapping[str, Any]) -> HostSpec:
                 "memory": Size(testbox["memory"]),
                 "disk": Size(testbox["disk"]),
                 "boot": BoxBoot(testbox["boot"]),
+                "iommu": BoxIommu(testbox["iommu"]),
             }
         )
     return HostSpec(
@@ -63,6 +64,7 @@ def host_from(data: Mapping[str, Any]) -> HostSpec:
             "power": _power(power) if power else None,
             "canary": _canary(data["canary"]),
             "serial": tuple(data["serial"]),
+            "passthrough": tuple(data["passthrough"]),
         }
     )
 

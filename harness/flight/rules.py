@@ -105,6 +105,11 @@ def _made_by(job: JobSpec, builder: Builder) -> bool:
     return job.builder is builder
 
 
+def _no_card_drivers(job: JobSpec) -> bool:
+    kernel = None if job.builder.on_host or job.image else kernel_of(job)
+    return job.passthrough and kernel is not None and not kernel.emulated
+
+
 RULES: tuple[Rule, ...] = (
     Rule(
         id="arm64-host",
@@ -346,6 +351,24 @@ RULES: tuple[Rule, ...] = (
         forbids=_no_drivers,
         reason="this kernel has no drivers for emulated disks and networks: use kernel: generic",
         source="/boot/config in the kernel's package: CONFIG_SATA_AHCI, CONFIG_8139CP",
+    ),
+    Rule(
+        id="passthrough-pvh",
+        forbids=lambda job: job.passthrough and job.virt is Virt.PVH,
+        reason="Xen gives no PCI devices to pvh guests",
+        source='libxl, libxl_pci.c: PVH domains are refused; SUPPORT.md, "PCI Passthrough"',
+    ),
+    Rule(
+        id="passthrough-libvirt",
+        forbids=lambda job: job.passthrough and job.toolstack is Toolstack.LIBVIRT,
+        reason="PCI devices are given by xl here, not by libvirt",
+        source="harness/xen/libvirt.py",
+    ),
+    Rule(
+        id="passthrough-kernel",
+        forbids=_no_card_drivers,
+        reason="this kernel has no drivers for network cards: use kernel: generic",
+        source="/boot/config in the kernel's package: CONFIG_E1000E, CONFIG_XEN_PCIDEV_FRONTEND",
     ),
 )
 """In the order in which they are tried: the first one broken gives the reason."""

@@ -152,6 +152,10 @@ class Overrides(Strict):
         default=None,
         description="A second host for suites that move the guest: any, same (Xen) or newer.",
     )
+    passthrough: bool = Field(
+        default=False,
+        description="Give it one of the host's PCI network cards in place of its interface.",
+    )
     image: ImageModel | None = None
     builder_options: Annotated[dict[OptionName, OptionValue], AfterValidator(seedable)] = Field(
         default={}, description="More options for xen-create-image; true for one without a value."

@@ -43,6 +43,8 @@ first virsh /usr/bin/virsh /usr/local/bin/virsh
 first libvirt-xen /usr/lib/*/libvirt/connection-driver/libvirt_driver_libxl.so \\
     /usr/lib64/libvirt/connection-driver/libvirt_driver_libxl.so
 first xen-create-image /usr/bin/xen-create-image /usr/local/bin/xen-create-image
+first pciback /sys/bus/pci/drivers/pciback \\
+    /lib/modules/"$(uname -r)"/kernel/drivers/xen/xen-pciback/xen-pciback.ko*
 case $(grep -m1 '^model name' /proc/cpuinfo) in
     *"QEMU mended"*) echo "emulated mended" ;;
     *QEMU*) echo "emulated plain" ;;
@@ -144,5 +146,8 @@ def flags_of(virt_caps: Collection[str], paths: Mapping[str, str]) -> frozenset[
         HostFlag.XEN_TOOLS: "xen-create-image" in paths,
         HostFlag.NBD: {"qemu-nbd", "nbd-module", "python3"} <= paths.keys(),
         HostFlag.LIBVIRT: {"virsh", "libvirt-xen"} <= paths.keys(),
+        HostFlag.PCIBACK: "pciback" in paths,
+        # Of Xen's, both are only said where it has switched an IOMMU on (arch/x86/sysctl.c).
+        HostFlag.IOMMU: bool({"hvm_directio", "pv_directio"} & set(virt_caps)),
     }
     return frozenset(flag for flag, there in found.items() if there)

@@ -29,6 +29,8 @@ class Kind(StrEnum):
     PROCESS = "process"
     XENSTORE = "xenstore"
     MOUNT = "mount"
+    PCI = "PCI device"
+    """One that a guest has, or may have: it is not dom0's."""
     FILE = "file"
 
 

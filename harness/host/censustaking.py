@@ -10,6 +10,7 @@ from datetime import timedelta
 from harness.errors import LabError
 from harness.host.census import Census, Entry, Kind
 from harness.host.names import BUILD_DIRECTORY, RUN_DIRECTORY
+from harness.host.pci import LIST_CLAIMS, PCIBACK, read_claims
 from harness.host.xenhost import XenHost
 from harness.remote.command import Command
 from harness.storage.reports import LogicalVolume, lvs_command, parse_lvs
@@ -34,6 +35,8 @@ COMMANDS: Mapping[str, str] = {
     "interfaces": "ls /sys/class/net",
     "ports": "ls -d /sys/class/net/*/brport 2>/dev/null || :",
     "processes": "ps -eo pid=,args=",
+    "claims": LIST_CLAIMS,
+    "assignable": f"ls -d /sys/bus/pci/drivers/{PCIBACK}/*:* 2>/dev/null || :",
     "mounts": "cat /proc/self/mounts",
     # What a guest's disks hold is not walked through: no file system of a guest is ever mounted.
     # Names may hold a line feed, and shall not pass for two.
@@ -109,6 +112,7 @@ def read_census(said: str, mark: str = MARK) -> Census:
                 *map(_domain, domains),
                 *(Entry(Kind.VOLUME, volume.name, " ".join(volume.tags)) for volume in volumes),
                 *others,
+                *_of_pci(parts),
                 *_of_xenstore(tree),
                 *(Entry(Kind.FILE, path) for path in parts["files"].splitlines()),
             )
@@ -182,6 +186,14 @@ def _of_network(parts: Mapping[str, str]) -> Iterator[Entry]:
         yield Entry(Kind.INTERFACE, name)
     for path in parts["ports"].split():
         yield Entry(Kind.PORT, path.split("/")[4])
+
+
+def _of_pci(parts: Mapping[str, str]) -> Iterator[Entry]:
+    """Those that are assignable, and those that a job has taken, whatever came of that."""
+    owners = {claim.address: claim.domain for claim in read_claims(parts["claims"])}
+    there = [path.rpartition("/")[2] for path in parts["assignable"].splitlines()]
+    for address in sorted({*owners, *there}):
+        yield Entry(Kind.PCI, address, owners.get(address, ""))
 
 
 def _of_xenstore(tree: Mapping[str, str]) -> Iterator[Entry]:

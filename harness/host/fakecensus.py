@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from harness.host.censustaking import COMMANDS
+from harness.host.pci import CLAIMS
 from harness.remote.fake import Call, Reply
 
 
@@ -30,6 +31,10 @@ class FakeCensus:
     """Where to what."""
     processes: dict[int, str] = field(default_factory=lambda: {1: "/sbin/init"})
     """Number to command line."""
+    claims: dict[str, str] = field(default_factory=dict)
+    """PCI devices that jobs have: address to domain and driver."""
+    assignable: list[str] = field(default_factory=list)
+    """The addresses of those that are pciback's."""
     files: list[str] = field(default_factory=list)
     xenstore: list[str] = field(default_factory=list)
     """Paths, beside those of the domains."""
@@ -67,6 +72,8 @@ class FakeCensus:
             "interfaces": host.interfaces,
             "ports": [f"/sys/class/net/{name}/brport" for name in host.interfaces if "vif" in name],
             "processes": [f"{pid:7} {line}" for pid, line in self.processes.items()],
+            "claims": [f"{CLAIMS}/{device} {owner}" for device, owner in self.claims.items()],
+            "assignable": [f"/sys/bus/pci/drivers/pciback/{one}" for one in self.assignable],
             "mounts": [f"{what} {where} ext4 rw 0 0" for where, what in self.mounts.items()],
             "files": self.files,
             "xenstore": [*self._tree(host), *(f'{path} = ""' for path in self.xenstore)],

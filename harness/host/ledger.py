@@ -21,7 +21,7 @@ MOST_LINES = 25
 MOST_NAMED = 3
 """Things named in one sentence."""
 # What somebody would miss. Processes end, files come and go, and the rest follows from these.
-_MISSED = frozenset({Kind.DOMAIN, Kind.VOLUME, Kind.LOOP, Kind.NBD, Kind.MOUNT})
+_MISSED = frozenset({Kind.DOMAIN, Kind.VOLUME, Kind.LOOP, Kind.NBD, Kind.MOUNT, Kind.PCI})
 # Arguments and paths of others are theirs, and results are read by many.
 _PRIVATE = frozenset({Kind.PROCESS})
 

@@ -53,7 +53,7 @@ _OTHERS_VOLUME = re.compile(r"-xf--[0-9a-f]{12}--\w+$")
 # (libxl__domid_history_path) comes with the first domain.
 _HOSTS = re.compile(
     rf"{RUN_DIRECTORY}/(?:locks/(?:golden-[^/]+|canary|nbd)"
-    r"|slots/(?:gate|token(?:\.new)?|admission|\d+(?:\.lock)?))"
+    r"|devices/[^/]+|slots/(?:gate|token(?:\.new)?|admission|\d+(?:\.lock)?))"
     r"|(?:/var)?/run/xen/domid-history"
 )
 

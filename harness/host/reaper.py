@@ -27,6 +27,7 @@ from harness.host.names import (
     run_directory,
     run_of_domain,
 )
+from harness.host.pci import LIST_CLAIMS, read_claims, return_device
 from harness.host.revoke import revoke_leases
 from harness.host.xenhost import XenHost
 from harness.remote.command import Command
@@ -36,7 +37,7 @@ from harness.xen.domain import Bounds, Domain
 
 REMOVE_TIMEOUT = timedelta(minutes=2)
 _PLACES = (f"{RUN_DIRECTORY}/flights", BUILD_DIRECTORY, LOCK_DIRECTORY)
-_LIST = f"ls -d {' '.join(f'{place}/*' for place in _PLACES)} 2>/dev/null || :"
+_LIST = f"ls -d {' '.join(f'{place}/*' for place in _PLACES)} 2>/dev/null || :\n{LIST_CLAIMS}"
 
 
 @dataclass(kw_only=True)
@@ -47,6 +48,8 @@ class Leftovers:
     domains: dict[str, int] = field(default_factory=dict)
     """Name to domid."""
     volumes: list[str] = field(default_factory=list)
+    devices: list[str] = field(default_factory=list)
+    """PCI devices that its guests had, or were to have."""
     builds: bool = False
     """Whether something was being built on the host itself."""
     files: bool = False
@@ -63,11 +66,12 @@ class Leftovers:
     @property
     def nothing(self) -> bool:
         """Whether there is none."""
-        return not (self.domains or self.volumes or self.builds or self.files)
+        return not (self.domains or self.volumes or self.devices or self.builds or self.files)
 
     def __str__(self) -> str:
         found = [f"domain {name}" for name in self.domains]
         found += [f"LV {name}" for name in self.volumes]
+        found += [f"PCI device {address}" for address in self.devices]
         if self.builds:
             found.append("files of an unfinished build")
         text = ", ".join(found) or ("only its files" if self.files else "nothing")
@@ -105,7 +109,12 @@ def inventory(host: XenHost, *, expire: bool = True) -> dict[str, Leftovers]:
         owner = run_of_domain(domain.name)
         if owner is not None and own_name(domain.name) not in _kept_domains(found.get(owner)):
             of(owner).domains[domain.name] = domain.domid
-    for path in host.runner.run(Command.script("list-flights", _LIST)).stdout.splitlines():
+    listed = host.runner.run(Command.script("list-flights", _LIST)).stdout
+    for claim in read_claims(listed):
+        owner = run_of_domain(claim.domain)
+        if owner is not None and own_name(claim.domain) not in _kept_domains(found.get(owner)):
+            of(owner).devices.append(claim.address)
+    for path in listed.splitlines():
         directory, _, run = path.rpartition("/")
         if not is_plain(run):
             continue
@@ -201,6 +210,13 @@ def _remove(host: XenHost, left: Leftovers) -> Leftovers:
         # Before the volumes: a builder has them mounted.
         try:
             end_builders(host.runner, left.run)
+        except HostLost:
+            raise
+        except LabError as error:
+            problems.append(str(error))
+    for address in left.devices:
+        try:
+            return_device(host.runner, address)
         except HostLost:
             raise
         except LabError as error:

@@ -100,7 +100,8 @@ def domain_config(
     image: PreparedImage,
     arguments: str,
     disks: tuple[Disk, ...],
-    vif: Vif,
+    vifs: tuple[Vif, ...],
+    pci: tuple[str, ...] = (),
     capabilities: Capabilities,
     uuid: str | None = None,
 ) -> DomainConfig:
@@ -121,7 +122,8 @@ def domain_config(
         firmware=_FIRMWARE[spec.boot] if spec.virt is Virt.HVM else None,
         platform_pci=spec.devices is Devices.PV,
         disks=disks,
-        vifs=(vif,),
+        vifs=vifs,
+        pci=pci,
         uuid=uuid,
     )
 

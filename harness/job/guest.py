@@ -1,9 +1,9 @@
 """One guest from its first byte to its last: what the steps of a suite work with.
 
 It is made of layers, each of which needs those before it: `gueststate` (what is known of it),
-`guestmaking`, `guestdriving` (boot, shell, SSH), `guestasking` (commands, console), `guestmoving`,
-`guestpower`, `guestchanging`, `guestdisks`, `guestcrossing` (the verbs), and here what is done when
-it is left.
+`guestdevice` (what it has of the host's), `guestmaking`, `guestdriving` (boot, shell, SSH),
+`guestasking` (commands, console), `guestmoving`, `guestpower`, `guestchanging`, `guestdisks`,
+`guestcrossing` (the verbs), and here what is done when it is left.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ class GuestUnderTest(GuestCrossing):
         self.require_neighbour()
         memory = self.spec.neighbour or self.spec.memory
         other = self._neighbour = GuestUnderTest(
-            spec=replace(self.spec, memory=memory, vcpus=1, swap=None, extra_disks=()),
+            spec=replace(
+                self.spec, memory=memory, vcpus=1, swap=None, extra_disks=(), passthrough=False
+            ),
             plan=self._plan,
             seat=replace(self._home, ledger=None, rescue=None, domain=None),
             image=self._image,
@@ -117,7 +119,12 @@ class GuestUnderTest(GuestCrossing):
         for seat in self._seats:
             self._seat = seat
             # Its disk is let go of whether or not its domain went: else it could not go either.
-            rungs = (partial(self._leave, seat), self.take_back_disk, partial(self._clear, seat))
+            rungs = (
+                partial(self._leave, seat),
+                partial(self._return_device, seat),
+                self.take_back_disk,
+                partial(self._clear, seat),
+            )
             for rung in rungs:
                 try:
                     rung()
@@ -148,6 +155,10 @@ class GuestUnderTest(GuestCrossing):
         remove_guest(host, self.name, seat.domain, self._volumes_at(seat))
         for path in self._more_files if seat is self._home else ():
             forget_image(host, path)
+
+    def _return_device(self, seat: Seat) -> None:
+        if seat is self._home:
+            self.return_device()
 
     def _clear(self, seat: Seat) -> None:
         """Remove what was made there for it besides: by a builder, or to have it move."""

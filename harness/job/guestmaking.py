@@ -13,7 +13,7 @@ from harness.job.booting import (
     menu_files,
 )
 from harness.job.disks import make_rest, make_root
-from harness.job.gueststate import GuestState
+from harness.job.guestdevice import GuestDevice
 from harness.job.leaks import DOMID_RUNVARS
 from harness.job.refusal import whose_fault
 from harness.job.seat import Seat
@@ -25,7 +25,7 @@ from harness.xen.domain import Domain
 from harness.xen.toolstack import CreateRefused
 
 
-class GuestMaking(GuestState):
+class GuestMaking(GuestDevice):
     """How it comes to be on its host."""
 
     def create(self) -> None:
@@ -47,6 +47,8 @@ class GuestMaking(GuestState):
             with self.step.phase("seed"):
                 self._seed()
         make_rest(self._fenced, self.disks, self.spec, self._run)
+        if self.spec.passthrough:
+            self.assign_device()
         self._launch(self.domain_config())
         self.step.facts.update(self._runvars)
 
@@ -148,7 +150,9 @@ class GuestMaking(GuestState):
             arguments=kernel_arguments(self.spec, self._image, self._arguments),
             uuid=self._runvars["uuid"],
             disks=self._disks_at(seat),
-            vif=Vif(mac=self.mac, bridge=seat.host.bridge),
+            # With a card of the host's all goes over that (as in osstest).
+            vifs=() if self._device else (Vif(mac=self.mac, bridge=seat.host.bridge),),
+            pci=(self._device.address,) if self._device else (),
             capabilities=seat.capabilities,
         )
 

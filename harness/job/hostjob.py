@@ -25,8 +25,12 @@ Connect = Callable[[str], XenHost]
 
 
 def misfit(spec: JobSpec, host: HostSpec) -> str:
-    """Why the job of *spec*, which would have it to itself, may not run on *host*; else empty."""
+    """Why the job of *spec* may not have *host* to itself, or a device of it; empty if it may, or
+    needs neither."""
     if not spec.whole_host:
+        if spec.passthrough and not host.devices:
+            key = "testbox: {spare_nics: 1}" if host.testbox else "passthrough: [ADDRESS]"
+            return f"{host.name}: hosts.yaml gives away none of its PCI devices ({key})"
         return ""
     if host.sim:
         return f"{host.name}: it is simulated, and has no boot"

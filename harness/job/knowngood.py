@@ -51,6 +51,7 @@ def fits(job: JobSpec, image: PreparedImage) -> bool:
         and not job.extra_disks
         and not job.neighbour
         and not job.peer
+        and not job.passthrough
         and job.image is None
         and image.seedable
         and bool(image.golden and image.kernel and image.initrd)

@@ -68,6 +68,8 @@ def _settings(job: JobSpec) -> dict[str, Any]:
         found["neighbour"] = str(job.neighbour)
     if job.peer:
         found["peer"] = str(job.peer)
+    if job.passthrough:
+        found["passthrough"] = True
     if job.image:
         found["image"] = _image(job.image)
     if job.builder is Builder.XEN_CREATE_IMAGE:

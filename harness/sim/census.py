@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 from harness.host.censustaking import COMMANDS
 from harness.host.names import BUILD_DIRECTORY, RUN_DIRECTORY
+from harness.host.pci import PCIBACK
 from harness.sim.host import SimHost
 from harness.sim.lvm import lvs
 from harness.sim.request import Answer, Handler, Request
@@ -35,6 +36,10 @@ def census(host: SimHost, request: Request) -> Answer:
         "interfaces": _lines(host.interfaces),
         "ports": _lines(f"/sys/class/net/{one}/brport" for one in host.interfaces if "vif" in one),
         "processes": _lines(processes(host)),
+        "claims": _lines(host.pci.claims()),
+        "assignable": _lines(
+            f"/sys/bus/pci/drivers/{PCIBACK}/{one}" for one in host.pci.assignable
+        ),
         "mounts": _MOUNTS,
         "files": _lines(path for where in _DIRECTORIES for path in host.files.below(where)),
         "volumes": volumes.stdout,

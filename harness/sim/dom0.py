@@ -30,6 +30,7 @@ _PATHS: Mapping[str, str] = {
     "nbd-module": f"/lib/modules/{DOM0_KERNEL}/kernel/drivers/block/nbd.ko",
     "virsh": "/usr/bin/virsh",
     "libvirt-xen": "/usr/lib/x86_64-linux-gnu/libvirt/connection-driver/libvirt_driver_libxl.so",
+    "pciback": f"/lib/modules/{DOM0_KERNEL}/kernel/drivers/xen/xen-pciback/xen-pciback.ko",
     "kernel": f"/boot/vmlinuz-{DOM0_KERNEL}",
     "initrd": f"/boot/initrd.img-{DOM0_KERNEL}",
 }
@@ -160,6 +161,7 @@ def list_flights(host: SimHost, request: Request) -> Answer:
     found = []
     for directory in (f"{RUN_DIRECTORY}/flights", BUILD_DIRECTORY, LOCK_DIRECTORY):
         found += [f"{directory}/{name}\n" for name in host.files.entries(directory)]
+    found += [f"{line}\n" for line in host.pci.claims()]
     return Answer(stdout="".join(found))
 
 

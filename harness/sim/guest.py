@@ -22,6 +22,7 @@ from harness.sim.boots import (
     boot_of,
     power_off_lines,
 )
+from harness.sim.cards import lacks_driver
 from harness.sim.clock import SimClock
 from harness.sim.console import Console
 from harness.sim.disk import GuestFiles
@@ -60,6 +61,8 @@ class Machine:
     mac: str
     address: str
     boot_id: str
+    cards: tuple[str, ...] = ()
+    """The host's PCI devices that it has."""
 
 
 class SimGuest:
@@ -159,6 +162,8 @@ class SimGuest:
     def has_address(self) -> bool:
         """Whether DHCP gave it one."""
         masked = self.machine and "systemd.mask=systemd-networkd.service" in self.machine.cmdline
+        if self.machine and lacks_driver(self.machine.cmdline, self.machine.cards):
+            return False
         return self.up and not masked and not self.strikes(FaultKind.NO_ADDRESS)
 
     # -- its boot ----------------------------------------------------------------------

@@ -15,6 +15,7 @@ from harness.host.names import RUN_DIRECTORY, own_name, run_of_domain
 from harness.host.slots import DRAIN_FILE
 from harness.host.use import BOOT_ID
 from harness.job.witness import DATA
+from harness.sim.cards import Cards
 from harness.sim.clock import SimClock
 from harness.sim.disk import MENU, GuestFiles
 from harness.sim.domains import (
@@ -68,6 +69,7 @@ class SimHost:
         self.faults = Faults(clock, sim.faults)
         self.group = VolumeGroup(name=VOLUME_GROUP, pool=THIN_POOL, pool_size=pool_size(sim.disk))
         self.bridge = BRIDGE
+        self.pci = Cards(spec.passthrough, iommu=sim.iommu)
         self.files = Files(clock)
         self.locks = Locks()
         self.slots = Slots(self)
@@ -235,10 +237,17 @@ class SimHost:
             files=files,
             cmdline=files.menu_cmdline if menu else config.text("cmdline"),
             devices=frozenset(self._devices(config.disks)),
-            mac=config.vifs[0].mac if config.vifs else "",
+            mac=self._mac(config),
+            cards=config.pci,
             address=str(_NETWORK[_FIRST_ADDRESS + domain.domid % 240]),
             boot_id=boot_id(domain.domid, domain.name, self.boots),
         )
+
+    def _mac(self, config: GuestConfig) -> str:
+        """Of its first interface: one of its own, or a card of ours."""
+        if config.vifs:
+            return config.vifs[0].mac
+        return self.pci.mac(config.pci[0]) if config.pci else ""
 
     def root_of(self, config: GuestConfig) -> Contents:
         """What a domain of that configuration has on its first disk."""

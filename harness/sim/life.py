@@ -11,6 +11,7 @@ from harness.sim.host import SimHost
 from harness.sim.inside import Inside
 from harness.sim.insidedisks import IN_GUEST_DISKS
 from harness.sim.insidenet import IN_GUEST_NET
+from harness.sim.pci import IN_GUEST_PCI
 from harness.sim.request import Answer, name_of, words_of
 
 _TICK = 0.5
@@ -124,4 +125,5 @@ IN_GUEST: Mapping[str, Callable[[Inside], Answer]] = {
     "write-block": _write,
     **IN_GUEST_DISKS,
     **IN_GUEST_NET,
+    **IN_GUEST_PCI,
 }

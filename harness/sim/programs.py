@@ -18,6 +18,7 @@ from harness.sim import (
     libvirt,
     lvm,
     moves,
+    pci,
     xenstore,
     xl,
 )
@@ -41,6 +42,7 @@ PROGRAMS: Mapping[str, Handler] = {
     **images.PROGRAMS,
     **insidedisks.PROGRAMS,
     **insidenet.PROGRAMS,
+    **pci.PROGRAMS,
     **census.PROGRAMS,
     **admission.PROGRAMS,
     **health.PROGRAMS,

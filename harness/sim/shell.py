@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from harness.flight.faults import FaultKind
 from harness.job.address import LOOK, WHY
+from harness.job.pcifacts import SHOW_CARDS
 from harness.job.proof import BOOT_ID
 from harness.remote.command import Command
 from harness.remote.outcome import NOT_FOUND
+from harness.sim.cards import cards, lacks_driver
 from harness.sim.request import Answer, name_of
 from harness.sim.wires import pings
 
@@ -41,6 +43,8 @@ def run_on_console(guest: SimGuest, machine: Machine, command: str) -> tuple[str
         return f"{machine.boot_id}\n", 0
     if command == LOOK:
         return f"{json.dumps(links(guest, machine))}\nrunning\n", 0
+    if command == SHOW_CARDS:
+        return cards(machine.cards, machine.cmdline, machine.mac), 0
     if command == WHY:
         return _NETWORKCTL, 0
     if match := _LINK.fullmatch(command):
@@ -90,7 +94,7 @@ def links(guest: SimGuest, machine: Machine) -> list[dict[str, object]]:
     found: list[dict[str, object]] = [
         {"ifname": "lo", "address": "00:00:00:00:00:00", "addr_info": [here]}
     ]
-    if not guest.strikes(FaultKind.NO_NIC):
+    if not guest.strikes(FaultKind.NO_NIC) and not lacks_driver(machine.cmdline, machine.cards):
         own = {"family": "inet", "local": machine.address, "prefixlen": 24, "scope": "global"}
         addresses = [own] if guest.has_address else []
         found.append({"ifname": "enX0", "address": machine.mac, "addr_info": addresses})

@@ -17,6 +17,7 @@ class HostState:
     volumes: frozenset[str]
     xenstore: frozenset[str]
     interfaces: frozenset[str]
+    devices: frozenset[str]
     consoles: frozenset[int]
     files: frozenset[str]
     locks: frozenset[str]
@@ -45,6 +46,7 @@ def state_of(host: SimHost) -> HostState:
         ),
         xenstore=frozenset(tree(host)),
         interfaces=frozenset(host.interfaces),
+        devices=frozenset([*host.pci.owners, *host.pci.assignable]),
         consoles=frozenset(host.consoles.values()),
         files=frozenset(host.files.owned()),
         locks=frozenset(host.locks.held),

@@ -61,7 +61,7 @@ nr_nodes               : 1
 cores_per_socket       : {cpus}
 threads_per_core       : 1
 cpu_mhz                : 2599.997
-virt_caps              : pv hvm hap gnttab-v1 gnttab-v2
+virt_caps              : pv hvm {directio}hap gnttab-v1 gnttab-v2
 total_memory           : {total}
 free_memory            : {free}
 sharing_freed_memory   : 0
@@ -104,6 +104,7 @@ def info(host: SimHost, request: Request) -> Answer:
     del request
     text = _INFO.format(
         host=host.name,
+        directio="pv_directio hvm_directio " if host.pci.iommu else "",
         release=DOM0_KERNEL,
         cpus=host.sim.cpus,
         last_cpu=host.sim.cpus - 1,

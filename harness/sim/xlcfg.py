@@ -41,6 +41,11 @@ class GuestConfig:
     disks: tuple[DiskConfig, ...]
     vifs: tuple[VifConfig, ...]
 
+    @property
+    def pci(self) -> tuple[str, ...]:
+        """The addresses of the host's devices that it has."""
+        return tuple(_list(self.values.get("pci")))
+
     def text(self, key: str, default: str = "") -> str:
         """A value that is text."""
         return str(self.values.get(key, default))

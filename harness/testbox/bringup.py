@@ -13,6 +13,7 @@ from harness.errors import LabError, XenflightError
 from harness.flight.model import BoxBoot, TestboxSpec
 from harness.progress import Progress, silent
 from harness.remote.command import Command
+from harness.testbox import wires
 from harness.testbox.dom0 import Dom0Image
 from harness.testbox.installing import INSTALL, ensure_installed
 from harness.testbox.launch import Launch, set_clock
@@ -30,7 +31,11 @@ from harness.wait import Deadline
 def warm_key(image: Dom0Image, hardware: Hardware, spec: TestboxSpec) -> str:
     """The key of all that must be the same for a state to be resumed."""
     version = hardware.emulator.version
-    how = (XEN_ARGS, DOM0_ARGS, SCRIPT, *((INSTALL,) if spec.boot is BoxBoot.DISK else ()))
+    how = [XEN_ARGS, DOM0_ARGS, SCRIPT]
+    if spec.boot is BoxBoot.DISK:
+        how.append(INSTALL)
+    if spec.spare_nics:
+        how.append(wires.SCRIPT)
     return content_key(image.key, version, *hardware.options(), str(spec.disk), *how)
 
 
@@ -53,6 +58,8 @@ class BringUp:
     def run(self) -> InstanceRecord:
         """Start it, one way or another; `LabError` when none works."""
         self._paths.top.mkdir(parents=True, exist_ok=True)
+        if not self.launch.hardware.can_be_saved:
+            return self._boot_to_stay()
         record = self._resume(SavedState(directory=self._paths.top, key=self.launch.key))
         record = record or self._resume_warm()
         if record:
@@ -138,16 +145,21 @@ class BringUp:
             dom0.close()
         return self.launch.note(record, Stage.READY)
 
+    def _boot_to_stay(self) -> InstanceRecord:
+        """Boot from scratch, make the volume group, and go on: QEMU can't save such a machine."""
+        self._new_disks()
+        try:
+            record = self.launch.start("booted; QEMU can save no state of an emulated AMD-Vi")
+            self._first_boot(record, Deadline.after(BOOT_TIMEOUT))
+        except BaseException:
+            end(self._paths)
+            raise
+        return self.launch.note(record, Stage.READY)
+
     def _make_warm(self) -> None:
         """Boot from scratch, make the volume group, and freeze the result as a warm state."""
-        require_space(base_directory(), WARM_SPACE, f"booting testbox {self._paths.name}")
-        SavedState(directory=self._paths.top, key="").unseal()
+        self._new_disks()
         files = self._paths.files
-        runner = self.launch.runner
-        self._new_root()
-        files.volumes.unlink(missing_ok=True)
-        create = ("qemu-img", "create", "-q", "-f", "qcow2", files.volumes, self.spec.disk)
-        runner.run(Command.of(*create))
         warm = new_warm_state(base_directory(), self.launch.key)
         try:
             record = self.launch.start("booted")
@@ -163,6 +175,15 @@ class BringUp:
             if not warm.sealed:
                 shutil.rmtree(warm.directory, ignore_errors=True)
 
+    def _new_disks(self) -> None:
+        require_space(base_directory(), WARM_SPACE, f"booting testbox {self._paths.name}")
+        SavedState(directory=self._paths.top, key="").unseal()
+        files = self._paths.files
+        self._new_root()
+        files.volumes.unlink(missing_ok=True)
+        create = ("qemu-img", "create", "-q", "-f", "qcow2", files.volumes, self.spec.disk)
+        self.launch.runner.run(Command.of(*create))
+
     def _new_root(self) -> None:
         """dom0's disk as it was made, and to be written on."""
         runner, root = self.launch.runner, self._paths.files.root
@@ -171,16 +192,22 @@ class BringUp:
         else:
             overlay(runner, self.launch.image.root, root, backing_format="raw")
 
-    def _boot(self, record: InstanceRecord, warm: SavedState) -> None:
-        deadline = Deadline.after(BOOT_TIMEOUT)
+    def _first_boot(self, record: InstanceRecord, deadline: Deadline) -> None:
+        """Wait for dom0, and make what a new host lacks."""
         dom0 = self.launch.wait_for_ssh(record, deadline, self.progress)
         try:
             self.progress("making the volume group", 0.9)
             make_volume_group(dom0)
+            if self.spec.spare_nics:
+                wires.join_wires(dom0, self.spec.spare_nics)
             # What the page cache holds would only make the state larger.
             dom0.run(Command.shell("sync; echo 3 > /proc/sys/vm/drop_caches"))
         finally:
             dom0.close()
+
+    def _boot(self, record: InstanceRecord, warm: SavedState) -> None:
+        deadline = Deadline.after(BOOT_TIMEOUT)
+        self._first_boot(record, deadline)
         self.progress("saving the warm snapshot", 0.95)
         try:
             with connect(self._paths.files.qmp, deadline) as qmp:

@@ -178,16 +178,24 @@ class Testbox:
     def down(self, *, save: bool = True, progress: Progress = silent) -> bool:
         """Stop it; with *save* its state is kept for the next `up`. False if it was down.
 
-        Without *save* a state that was kept earlier is thrown away, too.
+        Without *save* a state that was kept earlier is thrown away, too. `LabError` when QEMU can't
+        save a machine like that: it goes on.
         """
         with exclusive(self.paths.lock, what=f"testbox {self.name}"):
             record = self.record()
             if record and save and record.stage is not Stage.STARTING:
+                self._require_saving(record)
                 self._save(record, progress)
             end(self.paths)
             if not save:
                 self._forget()
             return record is not None
+
+    def _require_saving(self, record: InstanceRecord) -> None:
+        """`LabError` for a machine that QEMU can't save: nothing is done to it then."""
+        if not self._hardware(record.accel, Emulator()).can_be_saved:
+            msg = f"testbox {self.name} has an AMD-Vi, and of such a machine QEMU can save no state"
+            raise LabError(msg, hint=f"xenflight testbox down {self.name} --discard")
 
     def _save(self, record: InstanceRecord, progress: Progress) -> None:
         progress(f"saving testbox {self.name}")
@@ -249,13 +257,7 @@ class Testbox:
         return Dom0Image(base_directory() / record.image) if record.image else self.image()
 
     def _hardware(self, accel: Accel, emulator: Emulator) -> Hardware:
-        return Hardware(
-            accel=accel,
-            memory=self.spec.memory,
-            vcpus=self.spec.vcpus,
-            emulator=emulator,
-            boot=self.spec.boot,
-        )
+        return Hardware.of(self.spec, accel, emulator)
 
     def _launch(
         self, image: Dom0Image, accel: Accel, key: str, emulator: Emulator | None = None

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.flight.model import BoxBoot
+from harness.flight.model import FIRST_SPARE, BoxBoot, BoxIommu, TestboxSpec
 from harness.remote.command import Command
 from harness.testbox.accel import Accel
 from harness.testbox.emulator import Emulator
@@ -14,6 +14,12 @@ from harness.units import Size
 
 DOM0_ADDRESS = "10.0.2.15"
 SCSI_BUS = "hotplug.0"
+SPARE_DEVICE = "e1000e"
+"""A card as real machines have it, with MSI-X; Debian's ordinary kernels have its driver."""
+SPARE_MAC, WIRE_MAC = "52:54:00:78:66:{:02x}", "52:54:00:78:77:{:02x}"
+"""Of a spare card, and of the card in dom0 at the other end of its wire."""
+SPLIT_IRQCHIP = ",kernel-irqchip=split"
+"""What QEMU wants for interrupt remapping (qemu(1), "-device intel-iommu")."""
 
 XEN_ARGS = (
     "console=com1 com1=115200,8n1 dom0_mem=1024M,max:1024M dom0_max_vcpus=2 "
@@ -33,6 +39,27 @@ class Hardware:
     vcpus: int
     emulator: Emulator
     boot: BoxBoot = BoxBoot.DIRECT
+    iommu: BoxIommu = BoxIommu.NONE
+    spare_nics: int = 0
+
+    @classmethod
+    def of(cls, spec: TestboxSpec, accel: Accel, emulator: Emulator) -> Hardware:
+        """The machine that *spec* asks for."""
+        return cls(
+            accel=accel,
+            memory=spec.memory,
+            vcpus=spec.vcpus,
+            emulator=emulator,
+            boot=spec.boot,
+            iommu=spec.iommu,
+            spare_nics=spec.spare_nics,
+        )
+
+    @property
+    def can_be_saved(self) -> bool:
+        """Whether QEMU can write down its state: "State blocked by non-migratable device
+        'amd-iommu'" (7.2; hw/i386/amd_iommu.c)."""
+        return self.iommu is not BoxIommu.AMD
 
     def options(self) -> tuple[str, ...]:
         """QEMU's options for the machine, without files and ports.
@@ -41,16 +68,44 @@ class Hardware:
         """
         return (
             # No SATA, VGA or CD-ROM: dom0 would spend emulated seconds on probing them.
-            *("-machine", "q35,sata=off"),
+            *("-machine", "q35,sata=off" + ("" if self.iommu is BoxIommu.NONE else SPLIT_IRQCHIP)),
             "-nodefaults",
             *self.accel.qemu_options(mended=self.emulator.mended),
             *("-m", str(self.memory.mib)),
             *("-smp", str(self.vcpus)),
             *("-display", "none", *self._at_reboot, "-no-user-config"),
+            # Before the devices that are behind it.
+            *self._iommu,
             # Disks come and go while it runs: golden images are copied that way.
             *("-device", "virtio-scsi-pci,id=hotplug"),
             *("-device", "virtio-net-pci,netdev=uplink,romfile="),
+            *self._spare_nics,
         )
+
+    @property
+    def _iommu(self) -> tuple[str, ...]:
+        match self.iommu:
+            case BoxIommu.NONE:
+                return ()
+            case BoxIommu.INTEL:
+                return ("-device", "intel-iommu,intremap=on")
+            case BoxIommu.AMD:
+                return ("-device", "amd-iommu,intremap=on")
+
+    @property
+    def _spare_nics(self) -> tuple[str, ...]:
+        """Each with a wire of its own (a hub with two ports) to another card, which dom0 has in
+        its bridge (`harness.testbox.wires`): no way into the wire leads from outside."""
+        words: list[str] = []
+        for number in range(self.spare_nics):
+            slot = FIRST_SPARE + 2 * number
+            for end, mac, addr in (("spare", SPARE_MAC, slot), ("wire", WIRE_MAC, slot + 1)):
+                port = f"{end}{number}"
+                card = (
+                    f"{SPARE_DEVICE},netdev={port},mac={mac.format(number)},addr={addr:#x},romfile="
+                )
+                words += ["-netdev", f"hubport,id={port},hubid={number}", "-device", card]
+        return tuple(words)
 
     @property
     def _at_reboot(self) -> tuple[str, ...]:

@@ -118,9 +118,9 @@ def warm_status(
         emulator = find_emulator(runner, accel)
     except XenflightError as error:
         return Warm.NO, f"QEMU does not answer: {error}", []
-    hardware = Hardware(
-        accel=accel, memory=spec.memory, vcpus=spec.vcpus, emulator=emulator, boot=spec.boot
-    )
+    hardware = Hardware.of(spec, accel, emulator)
+    if not hardware.can_be_saved:
+        return Warm.NO, "QEMU can't save an emulated AMD-Vi: it boots every time", []
     states = warm_states(base_directory(), warm_key(image, hardware, spec))
     reasons = [state.why_not(thorough=False) for state in states]
     if None in reasons:

@@ -17,6 +17,7 @@ _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 _VDEV = re.compile(r"(xvd|hd|sd)[a-z]{1,2}[0-9]{0,3}")
 _BRIDGE = re.compile(r"[A-Za-z0-9_.\-]{1,15}")
 _CPUS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
+_PCI = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -107,6 +108,8 @@ class DomainConfig:
     """The processors it may run on, such as ``1`` or ``0-3``; empty: any."""
     disks: tuple[Disk, ...] = ()
     vifs: tuple[Vif, ...] = ()
+    pci: tuple[str, ...] = ()
+    """PCI devices of the host, which must be assignable: ``0000:03:00.0``."""
     uuid: str | None = None
     on_poweroff: Action = Action.DESTROY
     on_reboot: Action = Action.RESTART
@@ -122,6 +125,8 @@ class DomainConfig:
                 raise UsageError(msg)
         if self.cpus:
             _require(_CPUS, self.cpus, "a list of processors", "0-3,6")
+        for address in self.pci:
+            _require(_PCI, address, "the address of a PCI device", "0000:03:00.0")
         self._check_boot()
         vdevs = [disk.vdev for disk in self.disks]
         twice = sorted({vdev for vdev in vdevs if vdevs.count(vdev) > 1})
@@ -136,6 +141,8 @@ class DomainConfig:
             wrong = "a boot loader in dom0 is for PV and PVH domains without a kernel of their own"
         elif self.firmware and not hvm:
             wrong = "only HVM domains have firmware"
+        elif self.pci and self.type is DomainType.PVH:
+            wrong = "Xen gives no PCI devices to PVH domains"
         elif not (hvm or self.platform_pci):
             wrong = "only HVM domains can do without Xen's platform device"
         elif not (self.kernel or self.bootloader or hvm):
@@ -171,6 +178,7 @@ class DomainConfig:
             "xen_platform_pci": 0 if hvm and not self.platform_pci else None,
             "disk": [str(disk) for disk in self.disks],
             "vif": [str(vif) for vif in self.vifs],
+            "pci": list(self.pci),
             "on_poweroff": self.on_poweroff,
             "on_reboot": self.on_reboot,
             "on_crash": self.on_crash,

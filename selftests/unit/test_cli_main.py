@@ -352,7 +352,10 @@ def test_the_module_runs_and_its_exit_code_is_mains() -> None:
         ("xenflight run --only b", [JOB]),
         ("xenflight run matrix --only boot-sid-i386-pv-u", []),
         ("xenflight run matrix --only boot-sid-i386-pv-py", ["boot-sid-i386-pv-pygrub"]),
-        ("xenflight plan --host testbox-", ["testbox-2", "testbox-trixie", "testbox-disk"]),
+        (
+            "xenflight plan --host testbox-",
+            ["testbox-2", "testbox-trixie", "testbox-disk", "testbox-iommu"],
+        ),
         ("xenflight plan nothing-such --only b", []),
     ],
 )

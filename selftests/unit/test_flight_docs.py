@@ -61,6 +61,7 @@ def test_every_rule_axis_and_phase_is_named() -> None:
         ("lifecycle", 6, 0),
         ("storage", 5, 0),
         ("network", 5, 0),
+        ("passthrough", 3, 0),
         ("osstest", 20, 0),
     ],
 )

@@ -18,7 +18,7 @@ from harness.flight.hostcare import (
     PowerSpec,
 )
 from harness.flight.inventory import Inventory, load_hosts
-from harness.flight.model import BoxBoot, HostSpec, SshSpec, TestboxSpec
+from harness.flight.model import BoxBoot, BoxIommu, HostSpec, SshSpec, TestboxSpec
 from harness.flight.planhost import host_dict, host_from
 from harness.units import Size
 
@@ -91,9 +91,44 @@ def test_a_host_that_may_be_rebooted(tmp_path: Path) -> None:
         assert host_from(json.loads(json.dumps(host_dict(host)))) == host
 
 
+def test_devices_that_may_be_given_away(tmp_path: Path) -> None:
+    inventory = load(
+        tmp_path,
+        "default: box\n"
+        "hosts:\n"
+        "  box: {testbox: {release: trixie, iommu: intel, spare_nics: 2}}\n"
+        f"  rack: {{passthrough: ['0000:03:00.0'], ssh: {{{SSH}}}}}\n"
+        f"  bare: {{ssh: {{{SSH}}}}}\n",
+    )
+    box, rack = inventory.get(), inventory.get("rack")
+    assert box.testbox
+    assert box.testbox.iommu is BoxIommu.INTEL
+    assert box.devices == ("0000:00:10.0", "0000:00:12.0")
+    assert rack.devices == ("0000:03:00.0",)
+    assert inventory.get("bare").devices == ()
+    for host in (box, rack):
+        assert host_from(json.loads(json.dumps(host_dict(host)))) == host
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
+        (
+            f"default: a\nhosts: {{a: {{passthrough: ['03:00.0'], ssh: {{{SSH}}}}}}}\n",
+            "'03:00.0' is not a PCI address with its domain",
+        ),
+        (
+            f"default: a\nhosts: {{a: {{passthrough: {{}}, ssh: {{{SSH}}}}}}}\n",
+            "this is a list of PCI addresses",
+        ),
+        (
+            "default: a\nhosts: {a: {passthrough: ['0000:03:00.0'], testbox: {release: trixie}}}\n",
+            "a testbox gives its spare cards",
+        ),
+        (
+            "default: a\nhosts: {a: {testbox: {release: trixie, iommu: intl}}}\n",
+            "unknown box iommu 'intl'; did you mean 'intel'?",
+        ),
         (
             "default: a\nhosts: {a: {may_rebot: true, testbox: {release: trixie}}}\n",
             "unknown key 'may_rebot'; did you mean 'may_reboot'?",

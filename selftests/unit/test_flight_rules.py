@@ -142,6 +142,12 @@ BROKEN = [
         "emulated-disks",
     ),
     (job("bookworm amd64 hvm bios", devices=Devices.EMULATED), "kernel-emulated"),
+    (job("bookworm amd64 pvh", passthrough=True, kernel="generic"), "passthrough-pvh"),
+    (
+        job("bookworm amd64", passthrough=True, kernel="generic", toolstack=Toolstack.LIBVIRT),
+        "passthrough-libvirt",
+    ),
+    (job("bookworm amd64", passthrough=True), "passthrough-kernel"),
     (job("trixie i386", kernel="686-pae"), "kernel-exists"),
     (job("bookworm amd64", kernel="686-pae"), "kernel-exists"),
     (job("bookworm amd64", kernel="6.1.0-50-rt-amd64x"), "kernel-exists"),

@@ -233,6 +233,7 @@ JOB_SPECS = st.builds(
     disk_format=st.sampled_from(DiskFormat),
     toolstack=st.sampled_from(Toolstack),
     devices=st.sampled_from(Devices),
+    passthrough=st.booleans(),
 )
 TESTBOXES = st.builds(TestboxSpec, memory=SIZES, disk=SIZES)
 SSHS = st.builds(SshSpec, port=st.integers(1, 65535))
@@ -255,6 +256,7 @@ COMMON = {
     "vcpu_overcommit": OVERCOMMITS,
     "disk_overcommit": OVERCOMMITS,
     "dom0_memory": SIZES,
+    "passthrough": LINES,
     **CARE,
 }
 HOSTS = st.builds(HostSpec, testbox=TESTBOXES, ssh=st.none(), **COMMON) | st.builds(

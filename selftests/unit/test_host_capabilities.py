@@ -20,13 +20,15 @@ EVERYTHING = {
     for name in (
         *("hvmloader", "pygrub", "device-model", "seabios", "ovmf"),
         *("pvgrub-pv", "pvgrub-pvh", "xen-create-image", "kernel", "initrd"),
-        *("virsh", "libvirt-xen", "qemu-nbd", "nbd-module", "python3"),
+        *("virsh", "libvirt-xen", "qemu-nbd", "nbd-module", "python3", "pciback"),
     )
 }
 
+CAPS = ["pv", "hvm", "hvm_directio", "pv_directio", "hap"]
+
 
 def test_a_host_with_everything_has_every_flag() -> None:
-    assert flags_of(["pv", "hvm", "hap", "gnttab-v1", "gnttab-v2"], EVERYTHING) == set(HostFlag)
+    assert flags_of([*CAPS, "gnttab-v1", "gnttab-v2"], EVERYTHING) == set(HostFlag)
 
 
 @pytest.mark.parametrize(
@@ -45,20 +47,26 @@ def test_a_host_with_everything_has_every_flag() -> None:
         ("qemu-nbd", {HostFlag.NBD}),
         ("nbd-module", {HostFlag.NBD}),
         ("python3", {HostFlag.NBD}),
+        ("pciback", {HostFlag.PCIBACK}),
         ("kernel", set()),
     ],
 )
 def test_a_thing_that_is_missing_takes_its_flags_along(missing: str, lost: set[HostFlag]) -> None:
     paths = {name: path for name, path in EVERYTHING.items() if name != missing}
-    assert flags_of(["pv", "hvm", "hap"], paths) == set(HostFlag) - lost
+    assert flags_of(CAPS, paths) == set(HostFlag) - lost
 
 
 @pytest.mark.parametrize(
     ("caps", "lost"),
     [
-        ("hvm hap", {HostFlag.PV}),
-        ("pv hvm", {HostFlag.HAP, HostFlag.PVH}),
-        ("pv", {HostFlag.HAP, HostFlag.PVH, HostFlag.HVM, HostFlag.BIOS, HostFlag.UEFI}),
+        ("pv hvm hap hvm_directio", set()),
+        ("pv hvm hap", {HostFlag.IOMMU}),
+        ("hvm hvm_directio hap", {HostFlag.PV}),
+        ("pv hvm pv_directio", {HostFlag.HAP, HostFlag.PVH}),
+        (
+            "pv pv_directio",
+            {HostFlag.HAP, HostFlag.PVH, HostFlag.HVM, HostFlag.BIOS, HostFlag.UEFI},
+        ),
     ],
 )
 def test_what_the_hypervisor_cannot_do(caps: str, lost: set[HostFlag]) -> None:

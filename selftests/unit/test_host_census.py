@@ -67,6 +67,19 @@ def test_xenstore_is_told_by_whom_it_knows_and_not_by_every_key(census: Census) 
     assert len(found) < 12
 
 
+def test_whose_a_pci_device_is_and_what_nobody_took() -> None:
+    text = SAID.replace(
+        "=== claims\n", "=== claims\n/run/xenflight/devices/0000:03:00.0 xf.run.0123456789/e1000e\n"
+    )
+    free, taken = (f"/sys/bus/pci/drivers/pciback/0000:0{n}:00.0\n" for n in (5, 3))
+    text = text.replace("=== assignable\n", f"=== assignable\n{free}{taken}")
+    found = [entry for entry in read_census(text).entries if entry.kind is Kind.PCI]
+    assert sorted((entry.name, entry.detail) for entry in found) == [
+        ("0000:03:00.0", "xf.run.0123456789"),
+        ("0000:05:00.0", ""),
+    ]
+
+
 def test_figures_of_the_host(census: Census) -> None:
     assert census.free_memory == 1997
     assert census.pool

@@ -46,7 +46,7 @@ def config(spec: JobSpec, image: PreparedImage = IMAGE, **tools: str) -> DomainC
         image=image,
         arguments=kernel_arguments(spec, image, "root=/dev/xvda3 ro"),
         disks=(Disk(path="/dev/vg0/root"),),
-        vif=Vif(mac="00:16:3e:00:00:01", bridge="xenbr0"),
+        vifs=(Vif(mac="00:16:3e:00:00:01", bridge="xenbr0"),),
         capabilities=Capabilities(paths=tools or TOOLS),
     )
 
@@ -89,7 +89,7 @@ def test_only_guests_that_need_the_processors_help_are_tied_to_one(smoke: JobSpe
             image=IMAGE,
             arguments="",
             disks=(),
-            vif=Vif(mac="00:16:3e:00:00:01", bridge="xenbr0"),
+            vifs=(Vif(mac="00:16:3e:00:00:01", bridge="xenbr0"),),
             capabilities=Capabilities(paths=TOOLS, hvm_cpus="1"),
         )
         assert made.cpus == cpus

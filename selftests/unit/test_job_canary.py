@@ -389,6 +389,7 @@ class TestKnownGood:
             {"virt": Virt.HVM},
             {"swap": Size.parse("1G")},
             {"extra_disks": (Size.parse("1G"),)},
+            {"passthrough": True},
         ],
     )
     def test_not_every_guest_will_do(self, lab: CanaryLab, other: dict[str, object]) -> None:

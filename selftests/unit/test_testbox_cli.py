@@ -88,6 +88,7 @@ def test_a_saved_testbox_and_a_stray_one_are_shown(box: Testbox, capsys: Capture
         "testbox-2": "down",
         "testbox-trixie": "down",
         "testbox-disk": "down",
+        "testbox-iommu": "down",
         "forgotten": "down",
     }
 
@@ -100,7 +101,7 @@ def test_a_saved_testbox_and_a_stray_one_are_shown(box: Testbox, capsys: Capture
         (
             "rack1",
             "the host 'rack1' is no testbox; accepted: testbox, testbox-2, testbox-trixie, "
-            "testbox-disk",
+            "testbox-disk, testbox-iommu",
         ),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness.flight.model import BoxBoot
+from harness.flight.model import BoxBoot, BoxIommu, TestboxSpec
 from harness.testbox.accel import Accel
 from harness.testbox.emulator import Emulator
 from harness.testbox.qemu import BootFiles, Files, Hardware, qemu_command
@@ -100,6 +100,9 @@ def test_a_comma_in_a_path_is_no_option() -> None:
         replace(HARDWARE, memory=Size.parse("8G")),
         replace(HARDWARE, vcpus=4),
         replace(HARDWARE, boot=BoxBoot.DISK),
+        replace(HARDWARE, iommu=BoxIommu.INTEL),
+        replace(HARDWARE, iommu=BoxIommu.AMD),
+        replace(HARDWARE, spare_nics=1),
     ],
 )
 def test_another_machine_has_other_options_so_no_state_of_it_is_resumed(other: Hardware) -> None:
@@ -109,3 +112,50 @@ def test_another_machine_has_other_options_so_no_state_of_it_is_resumed(other: H
 def test_what_shapes_the_machine_stands_in_the_hardware_options() -> None:
     argv = qemu_command(HARDWARE, BOOT, FILES, ssh_port=2222).argv
     assert argv[1 : 1 + len(HARDWARE.options())] == HARDWARE.options()
+
+
+@pytest.mark.parametrize("kind", [BoxIommu.INTEL, BoxIommu.AMD])
+def test_an_iommu_is_the_first_device_and_splits_the_interrupts(kind: BoxIommu) -> None:
+    lines = line(replace(HARDWARE, iommu=kind)).splitlines()
+    devices = [one for one in lines if one.startswith("-device")]
+    assert devices[0] == f"-device {kind.value}-iommu,intremap=on"
+    assert "-machine q35,sata=off,kernel-irqchip=split" in lines
+
+
+def test_each_spare_card_is_wired_to_one_of_dom0s() -> None:
+    lines = line(replace(HARDWARE, spare_nics=2)).splitlines()
+    added = [one for one in lines if one not in GOLDEN.splitlines()]
+    assert added == [
+        "-netdev hubport,id=spare0,hubid=0",
+        "-device e1000e,netdev=spare0,mac=52:54:00:78:66:00,addr=0x10,romfile=",
+        "-netdev hubport,id=wire0,hubid=0",
+        "-device e1000e,netdev=wire0,mac=52:54:00:78:77:00,addr=0x11,romfile=",
+        "-netdev hubport,id=spare1,hubid=1",
+        "-device e1000e,netdev=spare1,mac=52:54:00:78:66:01,addr=0x12,romfile=",
+        "-netdev hubport,id=wire1,hubid=1",
+        "-device e1000e,netdev=wire1,mac=52:54:00:78:77:01,addr=0x13,romfile=",
+    ]
+
+
+def test_a_spare_cards_address_is_where_the_machine_has_it() -> None:
+    spec = TestboxSpec(
+        release="bookworm",
+        memory=Size.parse("4G"),
+        vcpus=2,
+        disk=Size.parse("16G"),
+        iommu=BoxIommu.AMD,
+        spare_nics=2,
+    )
+    hardware = Hardware.of(spec, Accel.TCG, Emulator())
+    assert hardware == replace(HARDWARE, iommu=BoxIommu.AMD, spare_nics=2)
+    assert spec.spare_devices == ("0000:00:10.0", "0000:00:12.0")
+    for device in spec.spare_devices:
+        slot = int(device[8:10], 16)
+        assert any(
+            "netdev=spare" in one and f"addr={slot:#x}," in one for one in hardware.options()
+        )
+
+
+def test_of_a_machine_with_an_amd_iommu_qemu_saves_no_state() -> None:
+    for kind in BoxIommu:
+        assert replace(HARDWARE, iommu=kind).can_be_saved is (kind is not BoxIommu.AMD)

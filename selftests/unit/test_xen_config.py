@@ -140,6 +140,8 @@ def test_control_characters_have_no_place(text: str) -> None:
         ({"bootloader": "pygrub"}, "without a kernel of their own"),
         ({"type": DomainType.HVM, "kernel": None, "bootloader": "pygrub"}, "for PV and PVH"),
         ({"firmware": Firmware.OVMF}, "only HVM domains have firmware"),
+        ({"pci": ("03:00.0",)}, "not the address of a PCI device"),
+        ({"pci": ("0000:03:00.0",), "type": DomainType.PVH}, "no PCI devices to PVH"),
         ({"platform_pci": False}, "only HVM domains can do without Xen's platform device"),
     ],
 )
@@ -160,6 +162,11 @@ def test_disks_that_xl_would_not_take(change: dict[str, Any]) -> None:
 def test_vifs_that_xl_would_not_take(change: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         replace(Vif(mac="00:16:3e:00:00:01", bridge="xenbr0"), **change)
+
+
+def test_a_device_of_the_hosts() -> None:
+    assert 'pci = [ "0000:03:00.0" ]\n' in replace(PV, pci=("0000:03:00.0",)).to_xl()
+    assert "pci" not in PV.to_xl()
 
 
 def test_domain_name_with_a_newline() -> None:
