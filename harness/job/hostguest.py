@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 
+from harness.console.verdicts import Finding
 from harness.errors import GuestFailure, LabError, NotApplicable, XenflightError
 from harness.flight.plan import Plan
 from harness.host.evict import note_use
@@ -26,7 +27,6 @@ from harness.job.knowngood import KnownGood, is_there, read_known_good
 from harness.job.secrets import FlightSecrets
 from harness.remote.command import Command
 from harness.results.model import StepResult
-from harness.steps import StepRecord
 from harness.wait import Deadline
 
 LOCK_TIMEOUT = timedelta(seconds=30)
@@ -69,16 +69,44 @@ def require_guest(host: HostUnderTest) -> KnownGood:
     return good
 
 
-def prove_guest(host: HostUnderTest, make: Make = LivedGuest) -> None:
+def prove_guest(
+    host: HostUnderTest, make: Make = LivedGuest, *, host_on_trial: bool = True
+) -> None:
     """That guest goes through its life; each part of it is a phase of the step.
 
-    `GuestFailure` when it misbehaves, with its console and the host's evidence beside the job's.
-    What it can't do there is in the facts.
+    `GuestFailure` when it misbehaves, with its console and the host's evidence beside the job's;
+    and when dom0's kernel or Xen crashes meanwhile, if the host is on trial: else that is a
+    `LabError`. The host is then power-cycled. What the guest can't do there is in the facts.
     """
     good = require_guest(host)
     host.make_room()
     host.step.facts["guest"] = good.job.name
-    with _flight(host, good) as plan, ExitStack() as cleanup:
+    start = host.recorder.mark()
+    try:
+        _in_a_flight(host, good, make, start)
+    except XenflightError as error:
+        if crash := host.crashed_since(start):
+            raise _crash(host, crash, host_on_trial=host_on_trial) from error
+        raise
+    if crash := host.crashed_since(start):
+        raise _crash(host, crash, host_on_trial=host_on_trial)
+
+
+def _crash(host: HostUnderTest, crash: Finding, *, host_on_trial: bool) -> XenflightError:
+    msg = f"{host.host.name} crashed while a guest was on it: {crash.line}"
+    if not host_on_trial:
+        return LabError(msg)
+    phases = host.step.phases
+    return GuestFailure(
+        msg,
+        phase=phases[-1].name if phases else None,
+        failure_class=f"host-{crash.failure.name}",
+        evidence=crash.line,
+    )
+
+
+def _in_a_flight(host: HostUnderTest, good: KnownGood, make: Make, start: int) -> None:
+    with _flight(host, good, start) as plan, ExitStack() as cleanup:
         secrets = FlightSecrets.make(plan.flight_id)
         cleanup.callback(secrets.remove)
         host.directory.mkdir(parents=True, exist_ok=True)
@@ -93,10 +121,11 @@ def prove_guest(host: HostUnderTest, make: Make = LivedGuest) -> None:
         )
         guest = make(order)
         cleanup.callback(guest.close)
-        _live(host.step, guest)
+        _live(host, guest, start)
 
 
-def _live(step: StepRecord, guest: CanaryGuest) -> None:
+def _live(host: HostUnderTest, guest: CanaryGuest, start: int) -> None:
+    step = host.step
     for name, deed in guest.steps():
         try:
             with step.phase(name):
@@ -105,7 +134,9 @@ def _live(step: StepRecord, guest: CanaryGuest) -> None:
             step.facts[name] = f"skipped: {why}"
         except XenflightError as error:
             culprit = StepResult(testid=name, status=error.status, reason=str(error))
-            guest.capture(culprit)
+            # A dom0 that crashed answers nothing, and its line is recorded.
+            if not host.crashed_since(start):
+                guest.capture(culprit)
             if isinstance(error, GuestFailure):
                 msg = f"{name}: {error.message}"
                 raise GuestFailure(
@@ -118,7 +149,7 @@ def _live(step: StepRecord, guest: CanaryGuest) -> None:
 
 
 @contextmanager
-def _flight(host: HostUnderTest, good: KnownGood) -> Iterator[Plan]:
+def _flight(host: HostUnderTest, good: KnownGood, start: int) -> Iterator[Plan]:
     """A flight of its own for it, known on the host as alive; nothing of it is left there."""
     plan = canary_plan(host.terms, good)
     plan = replace(plan, flight_id=plan.flight_id.replace(plan.flight, host.spec.suite, 1))
@@ -129,7 +160,11 @@ def _flight(host: HostUnderTest, good: KnownGood) -> Iterator[Plan]:
         note_use(on, good.image.golden, plan.flight_id)
         yield plan
     finally:
+        if host.crashed_since(start):
+            # Whether it comes back is seen again when the job is over.
+            with suppress(LabError, GuestFailure):
+                host.rescue()
         # What would not go is found by the flight's leak check, and removed by the next one.
         with suppress(LabError):
-            reap_run(on, plan.flight_id)
+            reap_run(host.host, plan.flight_id)
         lock.release()

@@ -13,6 +13,7 @@ from pathlib import Path
 from harness.console.boot import BootWatcher
 from harness.console.course import HOST_COURSE
 from harness.console.recorder import ConsoleRecorder, Record
+from harness.console.verdicts import Finding, find_sign
 from harness.errors import DeadlineExceeded, GuestFailure, LabError, NotApplicable
 from harness.flight.model import HostSpec, JobSpec
 from harness.flight.plan import Plan
@@ -43,6 +44,7 @@ BACK_TIMEOUT = timedelta(minutes=2)
 """From the login on the serial line until dom0's toolstack answers over SSH, on hardware."""
 REBOOT_COMMAND = Command.of("reboot")
 CHOOSE_TIMEOUT = timedelta(minutes=1)
+_CRASHES = frozenset({"kernel-oops", "kernel-panic", "xen-panic", "hwdom-crash"})
 NO_GUEST = "the job had a host and no guest; what is on it is looked at when the flight ends"
 
 
@@ -80,6 +82,8 @@ class HostUnderTest:
         self._local = local or LocalRunner()
         self._recorder: ConsoleRecorder | None = None
         self._runvars: dict[str, str] = {}
+        self._known: BootFacts | None = None
+        """As it last said it."""
         self._written = False
         self._undoing: list[Callable[[], None]] = []
         self._up = True
@@ -89,7 +93,8 @@ class HostUnderTest:
 
     def look(self) -> BootFacts:
         """What it says of its boot."""
-        return look(self.host.runner)
+        self._known = look(self.host.runner)
+        return self._known
 
     def xen(self) -> XenInfo:
         """What ``xl info`` says."""
@@ -161,6 +166,25 @@ class HostUnderTest:
     def said_since(self, position: int) -> list[str]:
         """Cleaned lines of its serial line."""
         return self.recorder.lines_since(position)
+
+    def crashed_since(self, position: int) -> Finding | None:
+        """What its serial line has said from *position* on of a crash of Xen or of dom0's kernel.
+
+        A dom0 that crashed may answer for a while still, and then hang on whatever it is asked.
+        """
+        found = (find_sign(line) for line in self.said_since(position))
+        return next((one for one in found if one and one.failure.name in _CRASHES), None)
+
+    def rescue(self) -> None:
+        """Take its power away for a moment, though it is up, since it crashed; then it is in its
+        usual boot. `LabError` or `GuestFailure` when it does not come back."""
+        if self._power is None or self._known is None:
+            msg = f"{self.host.name} crashed, and nothing can power-cycle it"
+            raise LabError(msg)
+        self._up = False
+        self.host.close()
+        self._whole.let_go()
+        self._recover(self._known)
 
     def offer(self, entries: Iterable[XenEntry], *, usual: str = "") -> None:
         """Have *entries* in its menu, until the job is over; *usual* is the id of the one that

@@ -117,6 +117,10 @@ def prove_boot(host: HostUnderTest) -> None:
         host.offer([before, entry], usual=BEFORE)
     start = host.try_boot(chosen)
     prove_booted(host, entry, title, start)
+    if crash := host.crashed_since(start):
+        msg = f"{host.host.name} came up, and crashed: {crash.line}"
+        failure_class = f"host-{crash.failure.name}"
+        raise GuestFailure(msg, phase="boot", failure_class=failure_class, evidence=crash.line)
 
 
 def prove_back(host: HostUnderTest) -> None:

@@ -396,6 +396,35 @@ def test_a_guest_s_fault_and_the_lab_s_are_told_apart(
     assert not rack.fake.locked
 
 
+OOPS = b"[ 1372.186420] BUG: kernel NULL pointer dereference, address: 0000000000000000\r\n"
+
+
+@pytest.mark.parametrize("dies", [True, False])
+@pytest.mark.parametrize("on_trial", [True, False])
+def test_a_dom0_that_crashes_under_a_guest(
+    rack: UpgradingHost, *, dies: bool, on_trial: bool
+) -> None:
+    """Whether the guest noticed or not. On the new kernel it is the upgrade's fault."""
+    host = upgraded(rack)
+    made: list[ScriptedGuest] = []
+
+    def make(order: Order) -> ScriptedGuest:
+        rack.line._schedule([(1, OOPS)])
+        host.recorder.wait(host.recorder.mark(), 2)
+        made.append(ScriptedGuest(order, LabError("`lvremove` did not end") if dies else None))
+        return made[-1]
+
+    with pytest.raises(GuestFailure if on_trial else LabError, match="BUG: kernel NULL") as caught:
+        prove_guest(host, make, host_on_trial=on_trial)
+    if isinstance(caught.value, GuestFailure):
+        assert caught.value.failure_class == "host-kernel-oops"
+    assert not made[0].captured, "a dom0 that crashed is asked nothing"
+    assert rack.power.asked == ["cycle"]
+    assert rack.kernel == OLD
+    host.remove()
+    assert (rack.kernels, rack.custom, rack.fake.slots.drained) == ([OLD], "", "")
+
+
 def test_teardown_has_a_step_of_its_own(rack: UpgradingHost) -> None:
     host = upgraded(rack)
     last: StepRecord = host.step

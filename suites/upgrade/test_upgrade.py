@@ -21,7 +21,7 @@ def test_upgrade_plan(host: HostUnderTest) -> None:
 
 def test_upgrade_guest__before(host: HostUnderTest) -> None:
     """A guest boots, is saved and restored, and goes, before anything is changed."""
-    hostguest.prove_guest(host)
+    hostguest.prove_guest(host, host_on_trial=False)
 
 
 def test_upgrade_install(host: HostUnderTest) -> None:
