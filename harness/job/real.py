@@ -8,13 +8,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from harness.errors import LabError, XenflightError
-from harness.evidence.collect import PATIENCE
 from harness.flight.model import JobSpec
 from harness.flight.plan import Plan
-from harness.host.lease import SlotLease
-from harness.host.slots import read_slots
 from harness.host.xenhost import CONNECT_TIMEOUT, XenHost
-from harness.job.admission import admit_job
 from harness.job.cares import HostCares
 from harness.job.crashed import clear_crashed
 from harness.job.flight import FlightRun
@@ -24,21 +20,17 @@ from harness.job.hostundertest import HostUnderTest
 from harness.job.inventories import Inventories
 from harness.job.knowngood import note_known_good
 from harness.job.lab import Guest
-from harness.job.leaks import JobLedger
 from harness.job.outcomes import ImageOutcomes, image_for
-from harness.job.pairing import choose_pair, take_pair
-from harness.job.place import take_place
 from harness.job.placed import Placed, Placements
 from harness.job.prepared import Prepared, PreparedImage
-from harness.job.seat import Seat
+from harness.job.seating import Seating, Wish
 from harness.job.secrets import FlightSecrets
-from harness.job.speed import as_fast_as
 from harness.job.ways import REAL, Ways
 from harness.progress import Progress
 from harness.results.layout import FlightDirectory
 from harness.results.recorder import FlightRecorder
 from harness.steps import StepRecord
-from harness.wait import SYSTEM_CLOCK, NotYet
+from harness.wait import NotYet
 
 
 class RealLab:
@@ -129,10 +121,15 @@ class RealGuests:
         if placed and placed.crashed:
             self._clear(spec, placed.crashed, images, prepared, cares, step)
         places = cares.well(job, self._places(job, images), step)
-        since = SYSTEM_CLOCK.time_of_day()
-        now = self._soon_fit(job, images, prepared, cares)
-        prefer = placed.host if placed else None
-        home, peer = self._seated(spec, images, places, prepared, cares, step, now, prefer, since)
+        wish = Wish(
+            spec=spec,
+            step=step,
+            places=places,
+            images=images,
+            now=self._soon_fit(job, images, prepared, cares),
+            prefer=placed.host if placed else None,
+        )
+        home, peer = self._seating(prepared, cares).seat(wish)
         name = home.host.name
         self._used[job].append(name)
         if peer or placed is None or placed.host != name:
@@ -266,151 +263,29 @@ class RealGuests:
 
         return now
 
-    def _seated(
-        self,
-        spec: JobSpec,
-        images: dict[str, PreparedImage],
-        places: list[str],
-        prepared: Prepared,
-        cares: HostCares,
-        step: StepRecord,
-        now: Callable[[], list[str]] | None,
-        prefer: str | None,
-        since: float,
-    ) -> tuple[Seat, Seat | None]:
-        """Its place on one host, and on another if it needs two."""
-
-        def seat(host: XenHost, lease: SlotLease, ledger: JobLedger) -> Seat:
-            name = host.name
-
-            def again() -> XenHost:
-                return self._connect(name, prepared)
-
-            def soon() -> XenHost:
-                # For evidence: the host was there a moment ago, and whether it is dead is for the
-                # controller to find out, which may know better than by knocking.
-                return self._connect(name, prepared, PATIENCE)
-
-            return Seat(
-                host=host,
-                lease=lease,
-                again=soon,
-                ledger=ledger,
-                capabilities=prepared.hosts[name].capabilities,
-                rescue=cares.rescue(spec.name, name, since, again),
-            )
-
-        if not spec.peer:
-            return seat(
-                *self._admitted(spec, images, places, prepared, cares, step, now, prefer)
-            ), None
-        ordered = sorted(places, key=lambda name: name != prefer)
-        pair = self._paired(spec, images, ordered, prepared, cares, step)
-        home, peer = (seat(*one) for one in pair)
-        return home, peer
-
-    def _paired(
-        self,
-        spec: JobSpec,
-        images: dict[str, PreparedImage],
-        places: list[str],
-        prepared: Prepared,
-        cares: HostCares,
-        step: StepRecord,
-    ) -> list[tuple[XenHost, SlotLease, JobLedger]]:
-        """The same as `_admitted`, on two hosts."""
-        peers = prepared.peers[spec.name]
-        known = {*places, *(other for name in places for other in peers.get(name, ()))}
-
-        def connect(name: str) -> XenHost:
-            capabilities = prepared.hosts[name].capabilities
-            return as_fast_as(spec, self._connected(name, prepared), capabilities)
-
-        def free(name: str) -> int:
-            found = read_slots(self._connected(name, prepared).runner)
-            return found.free(self._plan.host_named(name).slots)
-
-        ledgers: dict[str, JobLedger] = {}
-
-        def before(host: XenHost) -> None:
-            ledgers[host.name] = self._open_ledger(spec, host, prepared)
-
-        names: tuple[str, ...] = tuple(known)
-        try:
-            names = choose_pair(places, peers, cares.fit(known), free)
-            one, other = (connect(name) for name in names)
-            golden = images[one.name].golden
-            leases = take_pair(
-                spec, self._plan, (one, other), golden, self._files.path, step, before
-            )
-        except LabError as error:
-            for name in names:
-                cares.suspect(spec.name, name, str(error))
-            raise
-        return [
-            (host, lease, ledgers[host.name])
-            for host, lease in zip((one, other), leases, strict=True)
-        ]
-
-    def _admitted(
-        self,
-        spec: JobSpec,
-        images: dict[str, PreparedImage],
-        places: list[str],
-        prepared: Prepared,
-        cares: HostCares,
-        step: StepRecord,
-        now: Callable[[], list[str]] | None,
-        prefer: str | None,
-    ) -> tuple[XenHost, SlotLease, JobLedger]:
-        """A slot on one of *places*, all that the guest takes there, and what was there before."""
-
-        def connect(name: str) -> XenHost:
-            try:
-                capabilities = prepared.hosts[name].capabilities
-                return as_fast_as(spec, self._connected(name, prepared), capabilities)
-            except LabError as error:
-                cares.suspect(spec.name, name, str(error))
-                raise
-
-        # Last of all: a slot is not for waiting in, but for what its guest takes.
-        began = step.clock.monotonic()
-        try:
-            host, lease = take_place(
-                spec, self._plan, places, connect, self._files.path, step, now, prefer
-            )
-        except LabError as error:
-            for name in places:
-                cares.suspect(spec.name, name, str(error))
-            raise
-        try:
-            ledger = self._open_ledger(spec, host, prepared)
-            spent = timedelta(seconds=step.clock.monotonic() - began)
-            # Slot and memory are had within one and the same time: both are room on the host.
-            left = self._plan.host_named(host.name).slot_timeout - spent
-            golden = images[host.name].golden
-            admit_job(spec, self._plan, host, lease, golden, self._files.path, step, left)
-        except BaseException as error:
-            lease.release()
-            if isinstance(error, LabError):
-                cares.suspect(spec.name, host.name, str(error))
-            raise
-        return host, lease, ledger
-
-    def _open_ledger(self, spec: JobSpec, host: XenHost, prepared: Prepared) -> JobLedger:
-        name = host.name
-        if self._run:
-            inventories = self._run.inventories(name)
-        else:
-            inventories = self._inventories.setdefault(name, Inventories())
-        return JobLedger.open(
-            inventories,
-            host,
-            lambda: self._connect(name, prepared),
-            flight=self._plan.flight_id,
-            job=spec.name,
+    def _seating(self, prepared: Prepared, cares: HostCares) -> Seating:
+        return Seating(
+            plan=self._plan,
+            directory=self._files.path,
             jobs=self._specs,
+            prepared=prepared,
+            cares=cares,
+            hosts=self,
         )
+
+    def connected(self, name: str) -> XenHost:
+        """See `harness.job.seating.Hosts`."""
+        return self._connected(name, self._prepared)
+
+    def again(self, name: str, patience: timedelta | None = None) -> XenHost:
+        """See `harness.job.seating.Hosts`."""
+        return self._connect(name, self._prepared, patience or CONNECT_TIMEOUT)
+
+    def inventories(self, name: str) -> Inventories:
+        """See `harness.job.seating.Hosts`."""
+        if self._run:
+            return self._run.inventories(name)
+        return self._inventories.setdefault(name, Inventories())
 
     def _connected(self, name: str, prepared: Prepared) -> XenHost:
         shared = self._run.host(name) if self._run else None

@@ -152,3 +152,26 @@ def test_a_disk_that_is_not_the_same_over_there(pair: SimProject) -> None:
     bad = culprit(pair.job(PVH))
     assert bad
     assert (bad["testid"], bad["status"]) == ("peer-ready", "broken")
+
+
+def test_an_interrupt_in_the_middle_of_a_move_leaves_nothing(pair: SimProject) -> None:
+    pair.hosts("{kind: interrupt, on: stat, times: 1}", count=2)
+    before = pair.states()
+    assert int(pair.run("--only", PVH, flight="migration").ret) == 130
+    bad = culprit(pair.job(PVH))
+    assert bad
+    assert bad["status"] == "aborted"
+    assert bad["testid"] in MOVES
+    assert not pair.more_than(before)
+
+
+@pytest.mark.parametrize("command", ["stat", "write-config"])
+def test_a_host_that_dies_in_the_middle_of_a_move(pair: SimProject, command: str) -> None:
+    pair.hosts(f"{{kind: host-lost, on: {command}, times: 1, lasts: 5s}}", count=2)
+    before = pair.states()
+    assert int(pair.run("--only", PVH, "--no-retry", flight="migration").ret) == 4
+    bad = culprit(pair.job(PVH))
+    assert bad
+    assert bad["status"] == "broken"
+    assert bad["testid"] in MOVES
+    assert not pair.more_than(before), "the guest is on neither, nor is its disk"
