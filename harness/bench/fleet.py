@@ -93,16 +93,15 @@ class Fleet:
             keeper = lab.flight(self._plan, self.files.path, recorder, lambda *_: None)
             self._progress(f"making {self._size.hosts:,} hosts ready")
             keeper.prepare()
+            # Whoever interrupts this does not wait for simulated hosts to be swept.
+            line = self._jobs(recorder)
+            self._progress("looking for what is left on the hosts")
             try:
-                line = self._jobs(recorder)
-            finally:
-                self._progress("looking for what is left on the hosts")
-                try:
-                    keeper.sweep(aborted=False)
-                except XenflightError as error:
-                    # As the plugin does: a host that has no power then is told, and no more.
-                    recorder.problem(str(error))
-                keeper.close()
+                keeper.sweep(aborted=False)
+            except XenflightError as error:
+                # As the plugin does: a host that has no power then is told, and no more.
+                recorder.problem(str(error))
+            keeper.close()
             result = recorder.finish()
             self._saver.close()
         return Flown(
