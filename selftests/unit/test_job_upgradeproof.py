@@ -10,11 +10,20 @@ from pathlib import Path
 import pytest
 from canary_samples import IMAGE
 from care_samples import flight_plan
-from hostboot_samples import INITRAMFS, KERNEL, NO_INITRD, NO_ROOT, XEN, RebootingHost
+from hostboot_samples import (
+    INIT,
+    INITRAMFS,
+    KERNEL,
+    NO_INITRD,
+    NO_ROOT,
+    PROMPT,
+    XEN,
+    RebootingHost,
+)
 
 from harness.errors import GuestFailure, LabError, NotApplicable
 from harness.hostboot import kernels
-from harness.hostboot.entries import BEFORE, UPGRADED
+from harness.hostboot.entries import BEFORE, UPGRADED, boot_of, place_of
 from harness.hostboot.kernels import HOME, choose, is_newer
 from harness.job import canaryguest, upgradeproof, witness
 from harness.job.canaryguest import Order, Step
@@ -423,6 +432,18 @@ def test_a_dom0_that_crashes_under_a_guest(
     assert rack.kernel == OLD
     host.remove()
     assert (rack.kernels, rack.custom, rack.fake.slots.drained) == ([OLD], "", "")
+
+
+def test_a_kernel_that_crashes_on_its_way_up_fails(rack: UpgradingHost) -> None:
+    host = rack.under_test()
+    upgradeproof.prove_plan(host)
+    upgradeproof.prove_install(host)
+    rack.said[place_of(boot_of(host.menu(), NEW))] = (XEN, KERNEL, INITRAMFS, OOPS, INIT, PROMPT)
+    with pytest.raises(GuestFailure, match="BUG: kernel NULL") as caught:
+        upgradeproof.prove_boot(host)
+    assert caught.value.failure_class in ("kernel-oops", "host-kernel-oops")
+    host.remove()
+    assert (rack.kernel, rack.kernels, rack.custom) == (OLD, [OLD], "")
 
 
 def test_teardown_has_a_step_of_its_own(rack: UpgradingHost) -> None:
