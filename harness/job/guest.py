@@ -118,6 +118,7 @@ class GuestUnderTest(GuestDisks):
         if self._moved:
             end_passing(self.host, self.name, saved_file(self._run, self.name))
         try:
+            self.forget_backend()
             remove_guest(self.host, self.name, self._domain, self.volumes)
         finally:
             self.return_device()
