@@ -79,6 +79,19 @@ fi
 [ "$(driver)" = "$before" ] || {{ echo "its driver is $(driver), and was $before" >&2; exit 1; }}
 rm "$1/$2"
 """
+# $1 address. Of a PV guest that shut down by itself libxl leaves the back end, closed (state 6 of
+# xen/include/public/io/xenbus.h): it waits for one that is connected, and gives up: "Backend ...
+# not ready", seen with 4.17. One whose domain is there is none of those.
+_FORGET = """\
+root=/local/domain/0/backend/pci
+for domid in $(xenstore-list "$root" 2>/dev/null); do
+    xl domname "$domid" >/dev/null 2>&1 && continue
+    [ "$(xenstore-read "$root/$domid/0/dev-0" 2>/dev/null)" = "$1" ] || continue
+    [ "$(xenstore-read "$root/$domid/0/state" 2>/dev/null)" = 6 ] || continue
+    xenstore-rm "$root/$domid"
+    echo "$domid"
+done
+"""
 LIST_CLAIMS = f"find {CLAIMS} -type l -printf '%p %l\\n' 2>/dev/null || :"
 """Shell: each claim on a line, path and ``DOMAIN/DRIVER``."""
 
@@ -147,8 +160,18 @@ def assign_device(runner: Runner, device: PciDevice) -> None:
         raise LabError(msg)
 
 
+def forget_backends(runner: Runner, address: str) -> tuple[int, ...]:
+    """Remove what libxl left in xenstore of domains that had it and are gone; their domids."""
+    said = runner.run(Command.script("forget-backends", _FORGET, address), timeout=TIMEOUT).stdout
+    return tuple(int(word) for word in said.split() if word.isdecimal())
+
+
 def return_device(runner: Runner, address: str) -> None:
-    """Give it back to the driver that it had; well if nobody has it. `LabError` if it won't go."""
+    """Give it back to the driver that it had; well if nobody has it. `LabError` if it won't go.
+
+    To be called when the domain is gone.
+    """
+    forget_backends(runner, address)
     runner.run(Command.script("return-device", _RETURN, CLAIMS, address), timeout=TIMEOUT)
 
 

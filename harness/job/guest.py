@@ -152,6 +152,8 @@ class GuestUnderTest(GuestCrossing):
         host = seat.host
         if self._moved:
             end_passing(host, self.name, saved_file(self._run, self.name))
+        if seat is self._home:
+            self.forget_backend()
         remove_guest(host, self.name, seat.domain, self._volumes_at(seat))
         for path in self._more_files if seat is self._home else ():
             forget_image(host, path)

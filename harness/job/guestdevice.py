@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from harness.errors import LabError
-from harness.host.pci import PciDevice, assign_device, return_device, take_device
+from harness.host.pci import (
+    PciDevice,
+    assign_device,
+    forget_backends,
+    return_device,
+    take_device,
+)
 from harness.job.gueststate import GuestState
 from harness.wait import Deadline
 
@@ -47,6 +53,11 @@ class GuestDevice(GuestState):
         """Its interface has another MAC address than it was to have: that of a real card."""
         self.mac = mac
         self.remember("mac", mac)
+
+    def forget_backend(self) -> None:
+        """Nobody waits for what libxl left of its device, if it has ended by itself."""
+        if self._device and forget_backends(self.host.runner, self._device.address):
+            self.step.facts["remark"] = "libxl had left the closed PCI back end in xenstore"
 
     def return_device(self) -> None:
         """Let the host have it back as it was; well if it has none. `LabError` if it won't go."""

@@ -18,6 +18,7 @@ from harness.host.pci import (
     DeviceClaim,
     PciDevice,
     assign_device,
+    forget_backends,
     read_claims,
     return_device,
     take_device,
@@ -29,11 +30,13 @@ from harness.wait import Deadline
 
 CARD, OTHER = "0000:03:00.0", "0000:04:00.0"
 MAC = "52:54:00:78:66:00"
+XENSTORE = {"list": "ls", "read": "cat", "rm": "rm -r"}
 # What libxl does to sysfs, and what it says.
 XL = """\
 #!/bin/sh
 bus=ROOT/sys/bus/pci
 case $1 in
+domname) [ "$2" = 9 ] ;;
 pci-assignable-add)
     ln -sfn "$bus/drivers/pciback" "$bus/devices/$2/driver"
     rm -rf "$bus/devices/$2/net" ;;
@@ -99,7 +102,10 @@ def host(tmp_path: Path) -> Sandbox:
     ip.write_text("#!/bin/sh\n")
     modprobe = tmp_path / "bin" / "modprobe"
     modprobe.write_text("#!/bin/sh\n")
-    for program in (xl, ip, modprobe):
+    others = [xl.with_name(f"xenstore-{verb}") for verb in XENSTORE]
+    for other, words in zip(others, XENSTORE.values(), strict=True):
+        other.write_text(f"#!/bin/sh\n{words} {tmp_path}/xenstore$1\n")
+    for program in (xl, ip, modprobe, *others):
         program.chmod(0o755)
     return Sandbox(tmp_path)
 
@@ -189,6 +195,18 @@ def test_xl_that_refuses_is_quoted(host: Sandbox) -> None:
     (host.root / "bin/xl").write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
     with pytest.raises(LabError, match=words):
         assign_device(host, take(host, "xf.a.1"))
+
+
+def test_what_libxl_leaves_of_a_guest_that_ended_by_itself(host: Sandbox) -> None:
+    backends = host.root / "xenstore/local/domain/0/backend/pci"
+    seen = {"2": (CARD, "6"), "3": (CARD, "4"), "4": (OTHER, "6"), "9": (CARD, "6")}
+    for domid, (address, state) in seen.items():
+        (backends / domid / "0").mkdir(parents=True)
+        (backends / domid / "0" / "dev-0").write_text(f"{address}\n")
+        (backends / domid / "0" / "state").write_text(f"{state}\n")
+    assert forget_backends(host, CARD) == (2,), "closed, of that device, and its domain is gone"
+    assert sorted(path.name for path in backends.iterdir()) == ["3", "4", "9"]
+    assert forget_backends(host, CARD) == ()
 
 
 def test_what_is_no_claim() -> None:
