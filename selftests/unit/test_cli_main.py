@@ -248,7 +248,7 @@ def test_a_dry_run_shows_the_plan_and_the_pytest_line(capsys: Captured) -> None:
     arguments += ["--branch", "xen-unstable", "--blessing", "real"]
     assert main([*arguments, "-n", "3"]) == 0
     out = capsys.readouterr().out
-    assert "17 jobs" in out
+    assert "18 jobs" in out
     assert "timeouts x 8" in out
     words = shlex.split(out.splitlines()[-1])
     assert words[:4] == ["pytest", "suites", "--flight", "flights/must-fail.yaml"]
@@ -264,7 +264,7 @@ def test_how_many_rounds_is_handed_on(capsys: Captured) -> None:
     assert shlex.split(capsys.readouterr().out.splitlines()[-1])[-2:] == ["--rounds", "2"]
 
 
-@pytest.mark.parametrize(("wanted", "used"), [([], "2"), (["-n", "19"], "17")])
+@pytest.mark.parametrize(("wanted", "used"), [([], "2"), (["-n", "19"], "18")])
 def test_workers_are_the_slots_unless_told_and_never_more_than_jobs(
     capsys: Captured, wanted: list[str], used: str
 ) -> None:

@@ -103,8 +103,9 @@ class Bench:
 
     def __init__(self, directory: Path, keep: Keep = Keep.NEVER) -> None:
         found = build_plan(str(FLIGHTS / "must-fail.yaml"), only=["*-pv-direct-*"], keep=keep)
-        # The host has no device to give.
-        self.plan = replace(found, jobs=tuple(job for job in found.jobs if not job.passthrough))
+        # The host has no device to give, and there is no other.
+        jobs = (job for job in found.jobs if not (job.passthrough or job.peer))
+        self.plan = replace(found, jobs=tuple(jobs))
         self.fake = FakeHost(name=self.host)
         self.directory = directory / "flight"
         self.said: list[str] = []
