@@ -116,6 +116,12 @@ LOCK = f"{LOCK_DIRECTORY}/nbd"
 """Held by who looks for a free device until it is taken. For all flights."""
 
 
+def socket_path(run: str, hostname: str) -> str:
+    """Where qemu-nbd is spoken to. Linux has 107 characters for it (unix(7)), and names of jobs,
+    which begin those of hosts, are long."""
+    return f"{run_directory(run)}/{hostname[-6:]}.nbd"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lender:
     """Lends volumes of *owner* to *borrower*, for the guest *hostname* of the flight *run*."""
@@ -135,8 +141,7 @@ class Lender:
         `LabError` with what qemu-nbd said when it does not.
         """
         path = f"{build_directory(self.run, self.hostname)}/nbd"
-        # Linux has 107 characters for it (unix(7)), and names of jobs are long.
-        socket = f"{run_directory(self.run)}/{self.hostname[-6:]}.nbd"
+        socket = socket_path(self.run, self.hostname)
         image = (
             f"driver=raw,file.driver=host_device,file.filename={self.owner.volumes.path(volume)},"
             "file.locking=off,file.cache.direct=on"
