@@ -16,7 +16,7 @@ from datetime import timedelta
 
 from harness.errors import DeadlineExceeded, LabError
 from harness.host.lock import LOCK_DIRECTORY
-from harness.host.names import BUILDS_FOR_RUN, BUILDS_GUEST, build_directory
+from harness.host.names import BUILDS_FOR_RUN, BUILDS_GUEST, build_directory, run_directory
 from harness.host.relay import Join, Joined
 from harness.host.xenhost import XenHost
 from harness.remote.command import Command, Stream
@@ -29,9 +29,9 @@ READY = timedelta(seconds=45)
 # beside the socket. Input's end is the end.
 _SERVE = r"""
 import os, signal, socket, subprocess, sys, threading, time
-path, *words = sys.argv[1:]
+base, path, *words = sys.argv[1:]
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-log = open(path + ".log", "wb")
+log = open(base + ".log", "wb")
 server = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 try:
     link = socket.socket(socket.AF_UNIX)
@@ -51,14 +51,16 @@ try:
 finally:
     server.terminate()
     server.wait()
+    if os.path.exists(path):
+        os.unlink(path)
 """
 # argv: the socket, what it is called, a lock. On the borrower: the first free device. qemu-nbd
 # goes on in the background once the kernel has the disk, and ends when the device is let go of.
 _BORROW = r"""
 import fcntl, glob, os, signal, socket, subprocess, sys, threading
-path, name, lock = sys.argv[1:]
+base, path, name, lock = sys.argv[1:]
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
-log = open(path + ".log", "wb")
+log = open(base + ".log", "wb")
 def call(*words, **more):
     return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
 door = socket.socket(socket.AF_UNIX)
@@ -87,9 +89,9 @@ try:
         threading.Thread(target=take, daemon=True).start()
         def wait():
             if client.wait() == 0:
-                with open(path + ".new", "w") as file:
+                with open(base + ".new", "w") as file:
                     file.write(device)
-                os.rename(path + ".new", path + ".device")
+                os.rename(base + ".new", base + ".device")
             fcntl.flock(held, fcntl.LOCK_UN)
         waiting = threading.Thread(target=wait)
         waiting.start()
@@ -97,16 +99,27 @@ try:
             os.write(1, data)
         waiting.join()
 finally:
+    open(base + ".ended", "w").close()
+    os.unlink(path)
     if device:
         call("qemu-nbd", "--disconnect", device).wait()
 """
-_LEND = 'mkdir -p -m 700 "${2%/*}"; rm -f "$2"*; exec python3 -c "$1" "$2" qemu-nbd "--socket=$2" \
---shared=1 "--export-name=$3" --cache=none --image-opts "$4"'
-_TAKE = 'mkdir -p -m 700 "${2%/*}"; rm -f "$2"*; exec python3 -c "$1" "$2" "$3" "$4"'
-_DEVICE = 'cat "$1.device" 2>/dev/null || { cat "$1.log" >&2; exit 1; }'
+# $1 program, $2 where its files begin, $3 socket, $4 name.
+_LEND = 'mkdir -p -m 700 "${2%/*}"; rm -f "$2".* "$3"; exec python3 -c "$1" "$2" "$3" qemu-nbd \
+"--socket=$3" --shared=1 "--export-name=$4" --cache=none --image-opts "$5"'
+_TAKE = 'mkdir -p -m 700 "${2%/*}"; rm -f "$2".* "$3"; exec python3 -c "$1" "$2" "$3" "$4" "$5"'
+_DEVICE = 'cat "$1.device" 2>/dev/null || { [ ! -e "$1.ended" ] || exit 9; exit 1; }'
+_LOG = 'cat "$1.log" 2>/dev/null || :'
+_ENDED = 9
 _RETURN = 'blockdev --flushbufs "$1"; qemu-nbd --disconnect "$1"'
 LOCK = f"{LOCK_DIRECTORY}/nbd"
 """Held by who looks for a free device until it is taken. For all flights."""
+
+
+def socket_path(run: str, hostname: str) -> str:
+    """Where qemu-nbd is spoken to. Linux has 107 characters for it (unix(7)), and names of jobs,
+    which begin those of hosts, are long."""
+    return f"{run_directory(run)}/{hostname[-6:]}.nbd"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,13 +141,16 @@ class Lender:
         `LabError` with what qemu-nbd said when it does not.
         """
         path = f"{build_directory(self.run, self.hostname)}/nbd"
+        socket = socket_path(self.run, self.hostname)
         image = (
             f"driver=raw,file.driver=host_device,file.filename={self.owner.volumes.path(volume)},"
             "file.locking=off,file.cache.direct=on"
         )
-        serve = self._open(self.owner, "lend-disk", _LEND, _SERVE, path, name, image)
+        serve = self._open(self.owner, "lend-disk", _LEND, _SERVE, path, socket, name, image)
         try:
-            take = self._open(self.borrower, "borrow-disk", _TAKE, _BORROW, path, name, LOCK)
+            take = self._open(
+                self.borrower, "borrow-disk", _TAKE, _BORROW, path, socket, name, LOCK
+            )
         except BaseException:
             serve.close()
             raise
@@ -154,17 +170,27 @@ class Lender:
     def _await(self, path: str, deadline: Deadline) -> str:
         look = Command.script("borrowed-device", _DEVICE, path)
 
+        what = f"a disk of {self.owner.name} on {self.borrower.name}"
+
         def there() -> str:
             result = self.borrower.runner.run(look, check=False)
+            if result.exit_status == _ENDED:
+                msg = f"{what} did not come to be: {self._said(path)}"
+                raise LabError(msg)
             if not result.ok:
-                raise NotYet(result.stderr.strip() or "nothing was said yet")
+                raise NotYet(self._said(path) or "nothing was said yet")
             return result.stdout.strip()
 
-        what = f"a disk of {self.owner.name} on {self.borrower.name}"
         try:
             return wait_for(there, what=what, deadline=deadline, interval=timedelta(seconds=1))
         except DeadlineExceeded as error:
             raise LabError(error.message) from error
+
+    def _said(self, path: str) -> str:
+        """What the programs on both hosts have to say."""
+        look = Command.script("disk-log", _LOG, path)
+        said = (host.runner.run(look).stdout.strip() for host in (self.owner, self.borrower))
+        return "; ".join(filter(None, said))
 
     def _give_back(self, device: str) -> None:
         self.freely.runner.run(Command.script("return-disk", _RETURN, device))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from harness.host.lend import LOCK
 from harness.remote.command import Stream
+from harness.sim.dom0 import true
 from harness.sim.host import SimHost
 from harness.sim.moves import DEAF_WORDS, NOT_RESTORED
 from harness.sim.request import Answer, Handler, Request
@@ -88,11 +89,11 @@ class ReceiveStream(SimStream):
 
 
 class LendStream(SimStream):
-    """The script ``lend-disk`` of `harness.host.lend`: program, socket, name, image."""
+    """The script ``lend-disk`` of `harness.host.lend`: program, files, socket, name, image."""
 
     def __init__(self, host: SimHost, what: str, request: Request) -> None:
         super().__init__(host.clock, what)
-        _, _, self._name, image = request.words
+        *_, self._name, image = request.words
         path = dict(word.partition("=")[::2] for word in image.split(","))["file.filename"]
         volume = host.group.at(path)
         self._host = host
@@ -104,12 +105,12 @@ class LendStream(SimStream):
 
 
 class BorrowStream(SimStream):
-    """The script ``borrow-disk``: program, socket, name, lock."""
+    """The script ``borrow-disk``: program, files, socket, name, lock."""
 
     def __init__(self, host: SimHost, what: str, request: Request) -> None:
         super().__init__(host.clock, what)
         self._host = host
-        found = host.lent.get(request.words[2])
+        found = host.lent.get(request.words[3])
         if found:
             host.borrowed[_DEVICE] = found
         host.files.write(LOCK)
@@ -207,6 +208,7 @@ def _remove_sandbox(host: SimHost, request: Request) -> Answer:
 
 PROGRAMS: Mapping[str, Handler] = {
     "borrowed-device": _device,
+    "disk-log": true,
     "return-disk": _return,
     "write-config": _write_config,
     "make-room": _make_room,

@@ -133,7 +133,17 @@ def test_it_is_restored_of_that_file(crossing: Crossing, tmp_path: Path) -> None
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Stream]:
     path = tmp_path / "socket"
-    words = ("python3", "-c", _SERVE, str(path), sys.executable, "-c", ECHO, str(path))
+    words = (
+        "python3",
+        "-c",
+        _SERVE,
+        str(tmp_path / "nbd"),
+        str(path),
+        sys.executable,
+        "-c",
+        ECHO,
+        str(path),
+    )
     stream = LocalRunner().open(Command(words))
     yield stream
     stream.close()
