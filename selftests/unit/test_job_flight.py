@@ -15,7 +15,7 @@ from test_job_prepared import ENDPOINT
 import harness
 from harness.console.fake import VirtualClock
 from harness.errors import HostLost, LabError, Starved
-from harness.flight.axes import Keep, Virt
+from harness.flight.axes import Keep, Peer, Virt
 from harness.flight.build import build_plan
 from harness.flight.model import HostSpec, JobSpec
 from harness.flight.needs import HostFlag
@@ -613,3 +613,13 @@ def test_other_ways_to_a_host(bench: Bench) -> None:
     bench.run.prepare()
     bench.ways.connect()
     assert bench.reached == 1
+
+
+def test_a_job_for_two_hosts_is_skipped_where_there_is_one(bench: Bench) -> None:
+    first, *rest = bench.plan.jobs
+    pair = replace(first, peer=Peer.ANY)
+    run = bench.flight(replace(bench.plan, jobs=(pair, *rest)))
+    run.prepare()
+    assert list(bench.prepared.skips) == [pair.name]
+    assert bench.images.begun == [job.name for job in rest]
+    run.close()
