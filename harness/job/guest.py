@@ -11,6 +11,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
+from uuid import UUID
 
 from harness.build.remove import remove_built
 from harness.errors import LabError, NotApplicable
@@ -154,7 +155,8 @@ class GuestUnderTest(GuestCrossing):
             end_passing(host, self.name, saved_file(self._run, self.name))
         if seat is self._home:
             self.forget_backend()
-        remove_guest(host, self.name, seat.domain, self._volumes_at(seat))
+        uuid = UUID(self._runvars["uuid"])
+        remove_guest(host, self.name, seat.domain, self._volumes_at(seat), uuid)
         for path in self._more_files if seat is self._home else ():
             forget_image(host, path)
 

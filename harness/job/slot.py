@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Self
+from uuid import UUID
 
 from harness.build.remove import remove_built
 from harness.errors import GuestFailure
@@ -18,6 +19,7 @@ from harness.host.fence import fenced
 from harness.host.kept import KEPT
 from harness.host.lease import SETTLE, SILENCE, Busy, SlotLease, SlotTerms, take_lease
 from harness.host.names import domain_name, saved_file
+from harness.host.owners import domain_uuid
 from harness.host.slots import Claim, whoami
 from harness.host.xenhost import XenHost
 from harness.job.placed import Placements
@@ -187,7 +189,8 @@ def clear_own(host: XenHost, job: JobSpec, run: str) -> str:
     if job.peer:
         # What lends its disk has that open.
         end_builders(host.runner, run, host_name(run, job.name))
-    remove_guest(host, name, None, [volume.name for volume in volumes])
+    uuid = UUID(domain_uuid(run, job.name))
+    remove_guest(host, name, None, [volume.name for volume in volumes], uuid)
     if job.builder.on_host or job.peer:
         bound = Deadline.after(host.stretched(VOLUME_TIMEOUT))
         remove_built(host, run, host_name(run, job.name), bound)

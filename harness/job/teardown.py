@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from harness.errors import LabError
 from harness.host.names import passing_names
@@ -16,12 +17,19 @@ from harness.xen.moves import XlMoves
 VOLUME_TIMEOUT = timedelta(minutes=2)
 
 
-def remove_guest(host: XenHost, name: str, domain: Domain | None, volumes: Sequence[str]) -> None:
+def remove_guest(
+    host: XenHost,
+    name: str,
+    domain: Domain | None,
+    volumes: Sequence[str],
+    uuid: UUID | None = None,
+) -> None:
     """End the domain *name* and remove *volumes*, in order; well if any is gone already.
 
     *domain* is None when nobody knows whether it was made: xl is then asked for it. The
-    volumes are tried even if the domain would not go: they may well be free. `LabError` says
-    all that went wrong.
+    volumes are tried even if the domain would not go: they may well be free. With *uuid* what
+    libxl has of the domain on disk goes as well if its host died with it. `LabError` says all
+    that went wrong.
     """
     problems: list[LabError] = []
     try:
@@ -30,7 +38,7 @@ def remove_guest(host: XenHost, name: str, domain: Domain | None, volumes: Seque
             bounds = Bounds().scaled(max(1.0, host.timeout_factor))
             problems += domain.teardown(graceful=False, bounds=bounds).errors
         else:
-            host.xl.forget(name)
+            host.xl.forget(name, uuid)
     except LabError as error:
         problems.append(error)
     for volume in volumes:

@@ -167,12 +167,13 @@ def list_flights(host: SimHost, request: Request) -> Answer:
 
 def forget_domains(host: SimHost, request: Request) -> Answer:
     """The script of `harness.xen.toolstack.Xl.forget`."""
-    prefix, configs, userdata = request.words
+    prefix, configs, userdata, uuid = request.words
     for path in list(host.files.below(configs)):
         if fnmatchcase(path, f"{configs}/{prefix}*.cfg"):
             host.files.remove(path)
     for path in list(host.files.below(userdata)):
-        if f'"{prefix}'.encode() in (host.files.read(path) or b""):
+        named = f'"{prefix}'.encode() in (host.files.read(path) or b"")
+        if named or (uuid and f".{uuid}." in path):
             host.files.remove(path)
     return Answer()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from harness.errors import LabError
 from harness.remote.command import Command, CommandResult, Runner
@@ -44,10 +45,12 @@ xl domid "$2"
 _TIDY = 'rm -f "$1"; udevadm settle --timeout="$2"'
 
 # What libxl knows of a domain is on disk, stays there when the host loses power, and has the
-# domain's name only inside. $1 is what the names of the domains begin with.
+# domain's name only inside; of a file that was not written out by then nothing is there but its
+# name, which has the UUID. $1 is what the names of the domains begin with, $4 the UUID of the one.
 _FORGET = """
 rm -f "$2"/"$1"*.cfg
 grep -lsF -e "\\"$1" "$3"/userdata-* | while read -r file; do rm -f "$file"; done
+[ -z "$4" ] || rm -f "$3"/userdata-*."$4".*
 """
 
 _NO_MEMORY = ("failed to free memory", "not enough memory", "Cannot allocate memory")
@@ -136,13 +139,19 @@ class Xl:
         self._runner.run(command, timeout=timeout + TIMEOUT)
 
     def forget(
-        self, prefix: str, configs: str = CONFIG_FOLDER, userdata: str = USERDATA_FOLDER
+        self,
+        prefix: str,
+        uuid: UUID | None = None,
+        configs: str = CONFIG_FOLDER,
+        userdata: str = USERDATA_FOLDER,
     ) -> None:
         """Remove the files of domains whose names begin like that, none of which is there any more.
 
+        So are those of *uuid*, whatever is in them.
+
         For those that nobody ended in good order: whose host was lost, or their controller.
         """
-        words = (check_domain_name(prefix), configs, userdata)
+        words = (check_domain_name(prefix), configs, userdata, uuid or "")
         self._runner.run(Command.script("forget-domains", _FORGET, *words))
 
     def _run(self, *argv: str, timeout: timedelta = TIMEOUT) -> CommandResult:

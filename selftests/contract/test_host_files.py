@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
@@ -45,12 +46,23 @@ def test_files_of_domains_that_are_gone_go_and_no_others(tmp_path: Path) -> None
         )
     (userdata / "domid-history").write_text(f'"{mine}"')
     for _ in range(2):
-        Xl(HERE).forget("xf.f-1.", str(configs), str(userdata))
+        Xl(HERE).forget("xf.f-1.", None, str(configs), str(userdata))
     assert {path.name for path in configs.iterdir()} == {f"{others}.cfg", "web.cfg"}
     left = {path.name for path in userdata.iterdir()}
     assert left == {*(f"userdata-d.{n}.0-1.libxl-json" for n in (1, 2)), "domid-history"}
-    Xl(HERE).forget(others, str(configs), str(tmp_path / "none"))
+    Xl(HERE).forget(others, None, str(configs), str(tmp_path / "none"))
     assert {path.name for path in configs.iterdir()} == {"web.cfg"}
+
+
+def test_a_file_of_libxls_that_was_not_written_out_goes_by_its_name(tmp_path: Path) -> None:
+    """The host lost power a moment after it was made: there is nothing in it."""
+    mine, other = UUID(int=1), UUID(int=2)
+    for number, uuid in enumerate((mine, other)):
+        (tmp_path / f"userdata-d.{number}.{uuid}.libxl-json").touch()
+    Xl(HERE).forget("xf.f-1.0123456789", mine, str(tmp_path), str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == [f"userdata-d.1.{other}.libxl-json"]
+    Xl(HERE).forget("xf.f-1.0123456789", None, str(tmp_path), str(tmp_path))
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_half_a_line_spoils_no_other(tmp_path: Path) -> None:
