@@ -22,10 +22,8 @@ from harness.results.recorder import FlightRecorder
 from harness.wait import SYSTEM_CLOCK, Clock, Repetition
 
 LOOK = timedelta(minutes=1)
-"""How often the host is asked who uses it."""
-TICK = timedelta(milliseconds=500)
-"""How often it is looked whether a job wants something. The first time it is also asked who uses
-the host: one that dies before that is known may not be power-cycled."""
+"""How often the host is asked who uses it. The first time at once: one that dies before that is
+known may not be power-cycled."""
 STOP_TIMEOUT = timedelta(minutes=5)
 """For a canary that was interrupted to be removed, times the host's timeout factor."""
 
@@ -50,8 +48,9 @@ class Caretaker:
         self._clock = clock
         self._care = HostCare(directory, spec.name, clock)
         self._stopping = threading.Event()
-        self._service: Repetition | None = None
-        self._look_at = 0.0
+        self._work: Repetition | None = None
+        self._works = False
+        self._look_at = clock.monotonic()
         place = self._care.path
         revival = self._revival = Revival(spec.name, ways.connect, self._stopping, clock=clock)
         self.watch = HostWatch(spec, plan, ways, revival, progress, clock)
@@ -75,10 +74,16 @@ class Caretaker:
         """How long the answer to a request may take, with another before it."""
         return self._rescue.longest + self._proving.longest
 
-    def begin(self) -> None:
-        """Begin to look and to answer."""
-        self._look_at = self._clock.monotonic()
-        self._service = SYSTEM_CLOCK.repeat(self._serve, TICK, "host caretaker")
+    def tend(self, *, asked: bool) -> None:
+        """Answer what is *asked*, or look if it is time to, unless it does so already.
+
+        Returns at once: that is done beside all else, in one piece of work after the other.
+        """
+        if self._works or self._stopping.is_set():
+            return
+        if asked or self._clock.monotonic() >= self._look_at:
+            self._works = True
+            self._work = SYSTEM_CLOCK.beside(self._serve, "host caretaker")
 
     def stop(self) -> None:
         """No more; what is under way is ended, and cleaned up behind.
@@ -88,8 +93,8 @@ class Caretaker:
         again = self._stopping.is_set()
         self._stopping.set()
         self._proving.stop()
-        if self._service:
-            self._service.join(timedelta(seconds=1) if again else STOP_TIMEOUT * self._factor)
+        if self._work:
+            self._work.join(timedelta(seconds=1) if again else STOP_TIMEOUT * self._factor)
 
     def answer_all(self) -> None:
         """Answer what is asked; each is answered, whatever goes wrong."""
@@ -121,15 +126,14 @@ class Caretaker:
                     self._rescue.answer(request)
                 return self._proving.answer(request)
 
-    def _serve(self, patience: timedelta) -> bool:
-        """Once; whether it goes on, which is known after *patience*."""
-        if self._stopping.is_set():
-            return False
-        self.answer_all()
-        if self._clock.monotonic() >= self._look_at:
-            self._look()
-            self._look_at = self._clock.monotonic() + LOOK.total_seconds()
-        return not self._stopping.wait(patience.total_seconds())
+    def _serve(self) -> None:
+        try:
+            self.answer_all()
+            if not self._stopping.is_set() and self._clock.monotonic() >= self._look_at:
+                self._look()
+                self._look_at = self._clock.monotonic() + LOOK.total_seconds()
+        finally:
+            self._works = False
 
     def _look(self) -> None:
         # Whatever a host says, or a bug makes of it: requests are to be answered all the same.

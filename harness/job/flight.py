@@ -13,6 +13,7 @@ from harness.errors import HostLost, LabError, XenflightError
 from harness.flight.model import JobSpec
 from harness.flight.plan import Plan
 from harness.host.xenhost import XenHost
+from harness.job.caredesk import CareDesk
 from harness.job.hostrun import CareMaker, HostRun, Reach
 from harness.job.inventories import Inventories
 from harness.job.leaks import domids_of, of_hosts, peer_domids_of
@@ -67,6 +68,7 @@ class FlightRun:
             )
             for spec in plan.hosts
         }
+        self._desk: CareDesk | None = None
         self._kept = False
 
     def host(self, name: str) -> XenHost | None:
@@ -165,6 +167,8 @@ class FlightRun:
         return found
 
     def _stop(self) -> None:
+        if self._desk:
+            self._desk.stop()
         for host in self._hosts.values():
             host.stop_care()
         self._images.stop()
@@ -220,8 +224,8 @@ class FlightRun:
         runnable = [job for job in jobs if fits[job.name] and not job.whole_host]
         connect = {name: self._hosts[name].connect for name in usable}
         self._names = self._images.begin(runnable, fits, connect)
-        for name in usable:
-            self._hosts[name].begin_care()
+        self._desk = CareDesk(self._directory, {name: self._hosts[name] for name in usable})
+        self._desk.begin()
         return Prepared(
             flight_id=self._plan.flight_id,
             hosts=hosts,

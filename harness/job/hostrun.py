@@ -53,8 +53,8 @@ class Care(Protocol):
         """How long an answer may take."""
         ...
 
-    def begin(self) -> None:
-        """Begin. Returns at once."""
+    def tend(self, *, asked: bool) -> None:
+        """It may be time to look; *asked*: a job wants something. Returns at once."""
         ...
 
     def stop(self) -> None:
@@ -127,9 +127,9 @@ class HostRun:
             if image.golden:
                 note_use(host, image.golden, self._plan.flight_id)
 
-    def begin_care(self) -> None:
-        """Look after it from now on. Returns at once."""
-        self._care.begin()
+    def tend(self, *, asked: bool) -> None:
+        """Look after it, if it is time to or a job has *asked*. Returns at once."""
+        self._care.tend(asked=asked)
 
     def stop_care(self) -> None:
         """No more of that; waits for what is under way."""

@@ -7,6 +7,7 @@ guests of other images are at work already: see `harness.job.outcomes`.
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -178,11 +179,21 @@ class Prepared(_Record):
     @classmethod
     def read(cls, directory: Path) -> Prepared:
         """What the controller wrote; `LabError` when it did not."""
+        path = directory / PREPARED
         try:
-            return cls.model_validate_json((directory / PREPARED).read_text(encoding="utf-8"))
+            about = path.stat()
+            return _parsed(path, about.st_ino, about.st_mtime_ns)
         except (OSError, ValueError) as error:
             msg = f"the flight was not made ready: {error}"
             raise LabError(msg) from error
+
+
+@lru_cache(maxsize=2)
+def _parsed(path: Path, inode: int, changed: int) -> Prepared:
+    """What stands in the file, once for all who read it: of a thousand hosts it is megabytes. It is
+    replaced and never changed, so another inode or moment is another file."""
+    del inode, changed
+    return Prepared.model_validate_json(path.read_text(encoding="utf-8"))
 
 
 class JobFacts(_Record):

@@ -55,6 +55,8 @@ def _look(host: SimHost, look: str) -> str:
 class AdmitStream(SimStream):
     """``admit-job``: waits for its turn, tells what there is each time it is asked, and claims."""
 
+    knows_when = True
+
     def __init__(self, host: SimHost, what: str, words: tuple[str, ...]) -> None:
         super().__init__(host.clock, what)
         self._host = host

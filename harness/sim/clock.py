@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import ParamSpec, TypeVar
 
-from harness.sim.lines import Line, Work
+from harness.sim.lines import Crew, Line, Work, told_as_a_threads
 from harness.wait import Repetition, Turn
 
 P = ParamSpec("P")
@@ -45,6 +45,28 @@ class Alarm:
             act()
 
 
+class Bell:
+    """By which a line that waits for one thing only is woken: see `SimClock.await_bell`."""
+
+    def __init__(self) -> None:
+        self._wake: Callable[[], object] | None = None
+
+    def ring(self) -> None:
+        """The thing has happened; nothing is done when nobody waits for it."""
+        wake, self._wake = self._wake, None
+        if wake:
+            wake()
+
+    @contextmanager
+    def heard(self, wake: Callable[[], object]) -> Iterator[None]:
+        """For the length of the block *wake* is called when it rings, once."""
+        self._wake = wake
+        try:
+            yield
+        finally:
+            self._wake = None
+
+
 Due = tuple[float, int, Alarm]
 """When, in which order at that moment, and what."""
 
@@ -64,6 +86,7 @@ class SimClock:
         """Of lines that look whether something has happened: nothing happens by that itself."""
         self._count = itertools.count()
         self._lines: dict[int, Line] = {}
+        self._crew = Crew()
         self._beside = 0
         self._interrupted = False
 
@@ -119,6 +142,25 @@ class SimClock:
         else:
             self.advance(then)
 
+    def await_bell(self, bell: Bell, until: float) -> None:
+        """Go on until *bell* rings, but no further than to *until*; a main line sooner, as `step`.
+
+        A line that only looked whether something has happened would be woken by whatever happens
+        on any host: of a thousand that wait, by all that the others do.
+        """
+        line = self._lines.get(threading.get_ident())
+        if line is None:
+            self.step(until)
+            return
+        late = self._set(self._looks, Alarm(until, line.go_on))
+
+        def wake() -> None:
+            late.cancel()
+            self._set(self._looks, Alarm(self._now, line.go_on))
+
+        with bell.heard(wake):
+            line.stand_still()
+
     def after(self, seconds: float, act: Callable[[], object]) -> Alarm:
         """Have *act* happen that much later."""
         return self._set(self._alarms, Alarm(self._now + max(0.0, seconds), act))
@@ -143,27 +185,23 @@ class SimClock:
         return alarm
 
     def repeat(self, turn: Turn, every: timedelta, name: str) -> Repetition:
-        """A turn each *every*, none of which waits for that.
-
-        Turns without a pause are a line of work of their own: there may be a thousand such at a
-        time, and each would happen within a wait of the one before.
-        """
+        """A turn each *every*, none of which waits for that; in lines of their own."""
         del name
         if not every:
-            return _Line(self, turn)
+            return _Once(self, turn)
         return _Repeated(self, turn, every.total_seconds())
 
     def begin(self, work: Work) -> Line:
         """Do that as a line of work, which begins as soon as somebody waits."""
 
         def whole() -> None:
+            self._lines[threading.get_ident()] = line
             try:
                 work()
             finally:
                 del self._lines[threading.get_ident()]
 
-        line = Line(whole)
-        self._lines[line.ident] = line
+        line = self._crew.begin(whole)
         self.after(0.0, line.go_on)
         return line
 
@@ -173,46 +211,64 @@ class SimClock:
         return Inline(self)
 
 
-class _Line:
+class _Once:
+    """A line that takes turns without a pause."""
+
     def __init__(self, clock: SimClock, turn: Turn) -> None:
         def turns() -> None:
-            while turn(_NO_TIME):
-                pass
+            with told_as_a_threads():
+                while turn(_NO_TIME):
+                    pass
+            self._over.ring()
 
         self._clock = clock
+        self._over = Bell()
         self._line = clock.begin(turns)
 
     def join(self, timeout: timedelta) -> None:
         """Let time pass until it is over, as long as *timeout* allows."""
         until = self._clock.monotonic() + timeout.total_seconds()
         while not self._line.over and self._clock.monotonic() < until:
-            self._clock.step(until)
+            self._clock.await_bell(self._over, until)
 
 
 class _Repeated:
+    """A line for each turn: one turn may let time pass, and others are due meanwhile. Within each
+    other a thousand of them would be too deep for Python."""
+
     def __init__(self, clock: SimClock, turn: Turn, every: float) -> None:
         self._clock = clock
         self._turn = turn
         self._every = every
-        self._alarm: Alarm | None = clock.after(every, self._take)
+        self._taken = Bell()
+        self._more = True
+        self._takes = False
+        self._alarm = clock.after(every, self._begin)
 
     def join(self, timeout: timedelta) -> None:
-        """Take turns until one is the last, as long as *timeout* allows."""
+        """Take turns at once until one is the last, as long as *timeout* allows."""
         until = self._clock.monotonic() + timeout.total_seconds()
-        while self._alarm is not None and self._take() and self._clock.monotonic() < until:
-            self._clock.step(until)
+        while self._more and self._clock.monotonic() < until:
+            if not self._takes:
+                self._alarm.cancel()
+                self._begin()
+            while self._takes and self._clock.monotonic() < until:
+                self._clock.await_bell(self._taken, until)
+            if self._more:
+                self._clock.step(until)
 
-    def _take(self) -> bool:
-        """A turn now; whether there is another."""
-        # None is taken while one is: a turn may let time pass.
-        if self._alarm is not None:
-            self._alarm.cancel()
-            self._alarm = None
-        with self._clock.beside():
+    def _begin(self) -> None:
+        self._takes = True
+        self._clock.begin(self._take)
+
+    def _take(self) -> None:
+        more = False
+        with told_as_a_threads():
             more = self._turn(_NO_TIME)
+        self._takes, self._more = False, more
         if more:
-            self._alarm = self._clock.after(self._every, self._take)
-        return more
+            self._alarm = self._clock.after(self._every, self._begin)
+        self._taken.ring()
 
 
 class Inline(Executor):

@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Callable, Iterable
 
 from harness.console.fake import Chunk
-from harness.sim.clock import SimClock
+from harness.sim.clock import Bell, SimClock
 
 Typed = Callable[[bytes], Iterable[Chunk]]
 
@@ -20,12 +20,32 @@ class Console:
         self._coming: list[tuple[float, int, bytes]] = []
         self._count = itertools.count()
         self._typed: Typed = lambda _: ()
-        self.closed = False
-        """Whether its domain is gone: what came before may still be read."""
+        self._closed = False
+        self._readers: list[Bell] = []
 
     def say(self, data: bytes, after: float = 0.0) -> None:
         """Let *data* come, so many seconds from now."""
         heapq.heappush(self._coming, (self._clock.monotonic() + after, next(self._count), data))
+        self._tell()
+
+    @property
+    def closed(self) -> bool:
+        """Whether its domain is gone: what came before may still be read."""
+        return self._closed
+
+    def close(self) -> None:
+        """Its domain is gone."""
+        self._closed = True
+        self._tell()
+
+    def listen(self, bell: Bell) -> None:
+        """Have *bell* ring when it is known that something comes, until `leave`."""
+        self._readers.append(bell)
+
+    def leave(self, bell: Bell) -> None:
+        """No more; harmless twice."""
+        if bell in self._readers:
+            self._readers.remove(bell)
 
     def on_input(self, typed: Typed) -> None:
         """From now on *typed* answers what is typed."""
@@ -62,3 +82,7 @@ class Console:
     def next_at(self) -> float | None:
         """When something comes; None when nothing will, as far as is known."""
         return self._coming[0][0] if self._coming else None
+
+    def _tell(self) -> None:
+        for bell in self._readers:
+            bell.ring()

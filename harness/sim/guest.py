@@ -152,7 +152,7 @@ class SimGuest:
         """Its domain was destroyed: nothing more comes of it, and nobody is told."""
         self.over, self.up = True, False
         self.console.hush()
-        self.console.closed = True
+        self.console.close()
 
     def strikes(self, kind: FaultKind, command: str = "") -> bool:
         """Whether a fault of this guest's strikes now."""

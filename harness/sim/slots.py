@@ -138,6 +138,8 @@ class Slots:
 class SlotStream(SimStream):
     """``take-slot``: waits in line, has the slot, gives it back, or dies with it."""
 
+    knows_when = True
+
     def __init__(self, host: SimHost, what: str, words: tuple[str, ...]) -> None:
         super().__init__(host.clock, what)
         self._host = host

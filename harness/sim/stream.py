@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import ClassVar
 
 from harness.errors import HostLost, LabError
-from harness.sim.clock import SimClock
+from harness.sim.clock import Bell, SimClock
 
 
 class SimStream:
@@ -15,12 +16,16 @@ class SimStream:
     and an error for who writes.
     """
 
+    knows_when: ClassVar[bool] = False
+    """Whether nothing makes it say more but its own time (`_next`), its bell, and its end."""
+
     def __init__(self, clock: SimClock, what: str) -> None:
         self._clock = clock
         self._what = what
         self._unread = b""
         self._ended = False
         self._lost = False
+        self._bell = Bell()
 
     def read(self, size: int, timeout: timedelta) -> bytes | None:
         """See `Stream.read`."""
@@ -36,7 +41,11 @@ class SimStream:
             if self._clock.monotonic() >= until:
                 return None
             due = self._next()
-            self._clock.step(until if due is None else min(until, due))
+            then = until if due is None else min(until, due)
+            if self.knows_when:
+                self._clock.await_bell(self._bell, then)
+            else:
+                self._clock.step(then)
 
     def write(self, data: bytes) -> None:
         """See `Stream.write`."""
@@ -63,6 +72,7 @@ class SimStream:
         if not self._ended:
             self._ended = True
             self._over()
+            self._bell.ring()
 
     @property
     def over(self) -> bool:
@@ -78,7 +88,7 @@ class SimStream:
         """Say what there is to say now, or `end`."""
 
     def _next(self) -> float | None:
-        """When to look again at the latest; None: when anything happens."""
+        """When to look again at the latest; None: when anything happens, or its bell rings."""
         return None
 
     def _typed(self, data: bytes) -> None:

@@ -14,6 +14,8 @@ _ENDS_AFTER = 3.0
 class ConsoleStream(SimStream):
     """What comes on a domain's console, until it is gone; what is typed goes to its guest."""
 
+    knows_when = True
+
     def __init__(self, host: SimHost, what: str, request: Request) -> None:
         super().__init__(host.clock, what)
         self._host = host
@@ -25,6 +27,7 @@ class ConsoleStream(SimStream):
             self._say(f"{name} is an invalid domain identifier (rc=-6)\r\n".encode())
             self.end()
             return
+        domain.guest.console.listen(self._bell)
         host.consoles[self._process] = domain.domid
         job = request.job or host.job_of(domain.name)
         if host.faults.strike(FaultKind.CONSOLE_ENDS, job=job, command=request.name):
@@ -46,4 +49,6 @@ class ConsoleStream(SimStream):
             self._console.type(data)
 
     def _over(self) -> None:
+        if self._console:
+            self._console.leave(self._bell)
         self._host.consoles.pop(self._process, None)

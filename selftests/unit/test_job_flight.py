@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -90,9 +91,11 @@ class NoCare:
 
     def __init__(self, *asked: object) -> None:
         self.asked = list(asked)
+        self.tended = threading.Event()
 
-    def begin(self) -> None:
-        self.asked.append("begin")
+    def tend(self, *, asked: bool) -> None:
+        self.asked.append("asked" if asked else "look")
+        self.tended.set()
 
     def stop(self) -> None:
         self.asked.append("stop")
@@ -573,11 +576,13 @@ def test_where_every_job_is_skipped_by_rule_no_host_is_touched(bench: Bench) -> 
 
 def test_the_host_is_looked_after_while_jobs_run(bench: Bench) -> None:
     bench.run.prepare()
-    assert "begin" in bench.cared.asked
+    assert bench.cared.tended.wait(30)
     assert bench.prepared.hosts["testbox"].care == 1200.0
     bench.run.sweep(aborted=False)
-    assert "stop" in bench.cared.asked
     bench.run.close()
+    asked = bench.cared.asked
+    assert "look" in asked
+    assert "look" not in asked[asked.index("stop") :], "nobody is tended who was stopped"
 
 
 def test_a_host_that_is_back_hears_that_the_flight_lives(bench: Bench) -> None:

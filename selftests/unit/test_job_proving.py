@@ -17,6 +17,7 @@ from harness.flight.hostcare import CanarySpec, CanaryWhen
 from harness.host.health import Verdict, read_health
 from harness.host.slots import read_slots
 from harness.job.care import HostCare, Want
+from harness.job.caredesk import CareDesk
 
 
 @pytest.fixture
@@ -148,17 +149,19 @@ def test_a_flight_that_ends_answers_no_more(bench: CareBench) -> None:
     assert len(bench.care.pending()) == 1
 
 
-def test_it_serves_in_a_thread_until_it_is_stopped(bench: CareBench) -> None:
+def test_it_serves_beside_all_else_until_it_is_stopped(bench: CareBench) -> None:
     before = set(threading.enumerate())
     keeper = bench.caretaker()
-    keeper.begin()
+    desk = CareDesk(bench.folder, {bench.care.host: keeper})
+    desk.begin()
     request = bench.ask(Want.CANARY)
     try:
         # By the real clock: the thread works by that, too.
         care = HostCare(bench.folder, bench.care.host)
         answer = care.wait(request, os.getpid(), timedelta(seconds=30))
     finally:
+        desk.stop()
         keeper.stop()
     assert "canary: pass" in answer.said
     left = {thread.name for thread in set(threading.enumerate()) - before}
-    assert "host caretaker" not in left
+    assert not left & {"host caretaker", "host care"}

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from results_samples import STEPS, Flight, planned
 
+from harness.errors import LabError
 from harness.guest.identity import host_name
 from harness.host.census import Census, Entry, Kind
 from harness.host.censustaking import read_census
@@ -101,8 +102,6 @@ def test_what_was_made_ready_names_a_thousand_hosts_once(tmp_path: Path) -> None
     "fits", ['{"sets": [["a"]], "jobs": {"x": 7}}', '{"sets": [["a"]], "jobs": 3}', "[1]"]
 )
 def test_damage_is_told(tmp_path: Path, fits: str) -> None:
-    from harness.errors import LabError
-
     text = Prepared(flight_id=RUN).model_dump_json()
     whole = text.replace('"fits":{"sets":[],"jobs":{}}', f'"fits":{fits}')
     assert whole != text
@@ -146,3 +145,15 @@ class TestPlace:
     def test_when_it_is_full_the_others_are(self, tmp_path: Path, asked: list[str]) -> None:
         assert self.take(tmp_path, asked, "rack30").name != "rack30"
         assert set(asked) == {f"rack{number}" for number in range(1, 41)}
+
+
+def test_what_was_made_ready_is_read_once_by_all_of_a_process_and_anew_when_it_changes(
+    tmp_path: Path,
+) -> None:
+    Prepared(flight_id="one").write(tmp_path)
+    assert Prepared.read(tmp_path) is Prepared.read(tmp_path)
+    Prepared(flight_id="two").write(tmp_path)
+    assert Prepared.read(tmp_path).flight_id == "two"
+    (tmp_path / "prepared.json").unlink()
+    with pytest.raises(LabError, match="was not made ready"):
+        Prepared.read(tmp_path)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import threading
 from datetime import timedelta
+from functools import partial
 
 import pytest
 
 from harness.errors import DeadlineExceeded
-from harness.sim.clock import EPOCH, SimClock
+from harness.sim.clock import EPOCH, Bell, SimClock
 from harness.wait import SYSTEM_CLOCK, Deadline, MachineClock, NotYet, wait_for
 
 SECOND = timedelta(seconds=1)
@@ -243,3 +246,81 @@ def test_nobody_waits_for_what_goes_on_beside_longer_than_was_said() -> None:
         assert clock.monotonic() == 10.0
         work.join(timedelta(minutes=5))
         assert clock.monotonic() == 60.0
+
+
+def test_turns_that_wait_are_not_one_within_the_other() -> None:
+    """As many as there are hosts look at theirs each minute, and each look takes a moment."""
+    clock = SimClock()
+    taken: list[int] = []
+
+    def turn(number: int, patience: timedelta) -> bool:
+        del patience
+        clock.sleep(1.0)
+        taken.append(number)
+        return False
+
+    works = [clock.repeat(partial(turn, number), SECOND, "look") for number in range(1000)]
+    clock.sleep(1.5)
+    assert not taken, "they wait at the same time"
+    for work in works:
+        work.join(SECOND)
+    assert taken == list(range(1000))
+    assert clock.monotonic() == 2.0
+
+
+def test_who_waits_for_one_thing_is_not_woken_by_others() -> None:
+    clock = SimClock()
+    bell = Bell()
+    woken: list[float] = []
+
+    def wait() -> None:
+        for _ in range(2):
+            clock.await_bell(bell, 10.0)
+            woken.append(clock.monotonic())
+
+    def make_noise() -> None:
+        for _ in range(100):
+            clock.sleep(0.01)
+        clock.sleep(3.0)
+        bell.ring()
+        bell.ring()
+
+    clock.together(wait, make_noise)
+    assert woken == pytest.approx([4.0, 10.0])
+
+
+def test_threads_are_used_again_and_end_with_the_simulation() -> None:
+    before = set(threading.enumerate())
+
+    def simulate() -> set[threading.Thread]:
+        clock = SimClock()
+        for _ in range(50):
+            clock.together(partial(clock.sleep, 1.0), partial(clock.sleep, 2.0))
+        return set(threading.enumerate()) - before
+
+    made = simulate()
+    assert len(made) == 2
+    gc.collect()
+    for thread in made:
+        thread.join(10)
+    assert not any(thread.is_alive() for thread in made)
+
+
+def test_an_error_in_a_turn_ends_the_turns_and_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = SimClock()
+    told: list[str] = []
+    monkeypatch.setattr("threading.excepthook", lambda it: told.append(str(it.exc_value)))
+    turns = 0
+
+    def turn(patience: timedelta) -> bool:
+        nonlocal turns
+        turns += 1
+        msg = "a bug"
+        raise ValueError(msg)
+
+    work = clock.repeat(turn, SECOND, "look")
+    clock.sleep(10)
+    work.join(SECOND)
+    assert turns == 1
+    assert told == ["a bug"]
+    assert clock.monotonic() == 10.0

@@ -64,8 +64,8 @@ def test_a_thousand_hosts_with_a_job_each(world: SimWorld) -> None:
     leases = [lease_on(host, terms, f"job-{host.name}") for host in hosts]
     for host, lease in zip(hosts, leases, strict=True):
         run_a_job(host, lease, f"job-{host.name}")
-    # No more than there were: those of other tests may end meanwhile.
-    assert threading.active_count() <= threads
+    # One for what goes on beside them, but none for each; those of other tests may end meanwhile.
+    assert threading.active_count() <= threads + 1
     before = world.clock.monotonic()
     # Ten minutes of them all: leases beat, guests boot as far as they can.
     world.clock.sleep(600)
