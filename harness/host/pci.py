@@ -7,13 +7,13 @@ undo all that was done, also for whoever comes after a job that died.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from harness.errors import DeadlineExceeded, LabError, Starved
 from harness.host.names import RUN_DIRECTORY
+from harness.pci import PCI_ADDRESS
 from harness.remote.command import Command, Runner
 from harness.wait import Deadline, NotYet, wait_for
 
@@ -23,7 +23,6 @@ PCIBACK = "pciback"
 """dom0's driver for devices that guests have (linux, drivers/xen/xen-pciback)."""
 NO_DRIVER = "none"
 TIMEOUT = timedelta(minutes=2)
-_ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
 _POLL = timedelta(seconds=2)
 
 _DRIVER = """\
@@ -182,7 +181,7 @@ def read_claims(text: str) -> list[DeviceClaim]:
         path, _, owner = line.partition(" ")
         directory, _, address = path.rpartition("/")
         # It becomes part of a path on the host.
-        if directory == CLAIMS and _ADDRESS.fullmatch(address) and "/" in owner:
+        if directory == CLAIMS and PCI_ADDRESS.fullmatch(address) and "/" in owner:
             found.append(DeviceClaim(address=address, domain=owner.rpartition("/")[0]))
     return found
 
