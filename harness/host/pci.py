@@ -7,14 +7,14 @@ undo all that was done, also for whoever comes after a job that died.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
 from harness.errors import DeadlineExceeded, LabError, Starved
 from harness.host.names import RUN_DIRECTORY
 from harness.pci import PCI_ADDRESS
-from harness.remote.command import Command, Runner
+from harness.remote.command import Command, Runner, pairs_in
 from harness.wait import Deadline, NotYet, wait_for
 
 CLAIMS = f"{RUN_DIRECTORY}/devices"
@@ -148,7 +148,7 @@ def assign_device(runner: Runner, device: PciDevice) -> None:
     """Make it assignable: from now on it is pciback's. `LabError` with xl's words if it is not."""
     command = Command.script("assign-device", _ASSIGN, CLAIMS, device.address)
     said = runner.run(command, timeout=TIMEOUT)
-    facts = _facts(said.stdout)
+    facts = pairs_in(said.stdout)
     listed = device.address in facts.get("assignable", "").split()
     if facts.get("driver") != PCIBACK or not listed:
         msg = (
@@ -189,7 +189,7 @@ def read_claims(text: str) -> list[DeviceClaim]:
 def _claim(runner: Runner, address: str, domain: str) -> PciDevice | str:
     """The device, or who has it."""
     said = runner.run(Command.script("claim-device", _CLAIM, CLAIMS, address, domain)).stdout
-    facts = _facts(said)
+    facts = pairs_in(said)
     if "busy" in facts:
         return facts["busy"].rpartition("/")[0]
     if "used" in facts:
@@ -205,7 +205,3 @@ def _claim(runner: Runner, address: str, domain: str) -> PciDevice | str:
         interface=facts.get("interface", ""),
         mac=facts.get("mac", ""),
     )
-
-
-def _facts(text: str) -> Mapping[str, str]:
-    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.host.pci import CLAIMS
-from harness.remote.command import Command, Runner
+from harness.remote.command import Command, Runner, pairs_in
 
 SHOW_CARDS = (
     "for d in /sys/bus/pci/devices/*; do [ -e $d/vendor ] || continue; r=none; "
@@ -134,7 +134,7 @@ def read_bounce(runner: Runner, address: str) -> Bounce:
 def read_device(runner: Runner, address: str) -> Mapping[str, str]:
     """What dom0 knows of a device now: ``driver``, ``mac``, ``assignable``, ``claim``."""
     said = runner.run(Command.script("show-device", _DEVICE, CLAIMS, address)).stdout
-    return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    return pairs_in(said)
 
 
 def _lines(text: str) -> dict[str, list[str]]:
