@@ -11,15 +11,15 @@ themselves when their SSH channel does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from harness.errors import DeadlineExceeded, LabError
 from harness.host.lock import LOCK_DIRECTORY
 from harness.host.names import BUILDS_FOR_RUN, BUILDS_GUEST, build_directory, run_directory
-from harness.host.relay import Join, Joined
+from harness.host.relay import Join, Joined, open_both
 from harness.host.xenhost import XenHost
-from harness.remote.command import Command, Stream
+from harness.remote.command import Command
 from harness.wait import Deadline, NotYet, wait_for
 
 READY = timedelta(seconds=45)
@@ -146,15 +146,9 @@ class Lender:
             f"driver=raw,file.driver=host_device,file.filename={self.owner.volumes.path(volume)},"
             "file.locking=off,file.cache.direct=on"
         )
-        serve = self._open(self.owner, "lend-disk", _LEND, _SERVE, path, socket, name, image)
-        try:
-            take = self._open(
-                self.borrower, "borrow-disk", _TAKE, _BORROW, path, socket, name, LOCK
-            )
-        except BaseException:
-            serve.close()
-            raise
-        joined = self.join(serve, take)
+        serve = self._marked("lend-disk", _LEND, _SERVE, path, socket, name, image)
+        take = self._marked("borrow-disk", _TAKE, _BORROW, path, socket, name, LOCK)
+        joined = self.join(*open_both((self.owner.runner, serve), (self.borrower.runner, take)))
         try:
             device = self._await(path, Deadline.after(patience))
         except BaseException:
@@ -162,10 +156,10 @@ class Lender:
             raise
         return LentDisk(device=device, joined=joined, give=lambda: self._give_back(device))
 
-    def _open(self, host: XenHost, name: str, script: str, *words: str) -> Stream:
+    def _marked(self, name: str, script: str, *words: str) -> Command:
+        """A script that says in its environment whose it is."""
         command = Command.script(name, script, *words)
-        env = {BUILDS_FOR_RUN: self.run, BUILDS_GUEST: self.hostname}
-        return host.runner.open(Command(command.argv, env=env))
+        return replace(command, env={BUILDS_FOR_RUN: self.run, BUILDS_GUEST: self.hostname})
 
     def _await(self, path: str, deadline: Deadline) -> str:
         look = Command.script("borrowed-device", _DEVICE, path)

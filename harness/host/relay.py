@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from harness.errors import DeadlineExceeded, HostLost, LabError
-from harness.remote.command import Stream
+from harness.remote.command import Command, Runner, Stream
 from harness.wait import Deadline
 
 CHUNK = 1 << 16
@@ -59,6 +59,16 @@ class Relay:
                 if data:
                     sink.write(data)
         self.close()
+
+
+def open_both(one: tuple[Runner, Command], other: tuple[Runner, Command]) -> tuple[Stream, Stream]:
+    """Start a command on each of two hosts, in this order; both run, or neither."""
+    first = one[0].open(one[1])
+    try:
+        return first, other[0].open(other[1])
+    except BaseException:
+        first.close()
+        raise
 
 
 def carry(source: Stream, sink: Stream, deadline: Deadline) -> int:

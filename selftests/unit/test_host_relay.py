@@ -9,7 +9,9 @@ from datetime import timedelta
 import pytest
 
 from harness.errors import DeadlineExceeded, HostLost, LabError
-from harness.host.relay import Relay, carry
+from harness.host.relay import Relay, carry, open_both
+from harness.remote.command import Command
+from harness.remote.fake import FakeRunner
 from harness.wait import Deadline
 
 SOON = timedelta(seconds=10)
@@ -52,6 +54,18 @@ def test_what_one_says_the_other_hears_both_ways() -> None:
     assert (source.heard, sink.heard) == (b"ok", b"abc")
     assert source.closed.is_set()
     assert sink.closed.is_set()
+
+
+def test_two_commands_run_or_neither() -> None:
+    one, other = FakeRunner("one"), FakeRunner("other")
+    first, third = (one.on_open("^send$", []) for _ in range(2))
+    second = other.on_open("^take$", [])
+    send, take = Command.of("send"), Command.of("take")
+    assert open_both((one, send), (other, take)) == (first, second)
+    assert not first.closed
+    with pytest.raises(LabError, match="no stream"):
+        open_both((one, send), (other, take))
+    assert third.closed
 
 
 def test_a_receiver_that_ends_early_ends_it() -> None:
