@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -10,10 +9,6 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from harness.console.boot import BootWatcher
-from harness.console.course import HOST_COURSE
-from harness.console.recorder import ConsoleRecorder, Record
-from harness.console.verdicts import Finding, find_sign
 from harness.errors import DeadlineExceeded, GuestFailure, LabError, NotApplicable
 from harness.flight.model import HostSpec, JobSpec
 from harness.flight.plan import Plan
@@ -27,12 +22,12 @@ from harness.hostboot.custom import remove_entries, write_entries
 from harness.hostboot.entries import usual_boot
 from harness.hostboot.facts import MENU, BootFacts, look, read_menu
 from harness.job.evidence import Reconnect, secrets_mask, take_evidence
+from harness.job.hostline import HostLine
 from harness.job.prepared import JobFacts
 from harness.job.revive import Revival
 from harness.job.secrets import FlightSecrets
 from harness.power.model import Power
 from harness.remote.command import Command
-from harness.remote.local import LocalRunner
 from harness.results.layout import JobDirectory
 from harness.results.model import EvidenceResult, StepResult
 from harness.status import Status
@@ -44,7 +39,6 @@ BACK_TIMEOUT = timedelta(minutes=2)
 """From the login on the serial line until dom0's toolstack answers over SSH, on hardware."""
 REBOOT_COMMAND = Command.of("reboot")
 CHOOSE_TIMEOUT = timedelta(minutes=1)
-_CRASHES = frozenset({"kernel-oops", "kernel-panic", "xen-panic", "hwdom-crash"})
 NO_GUEST = "the job had a host and no guest; what is on it is looked at when the flight ends"
 
 
@@ -61,26 +55,23 @@ class HostUnderTest:
         again: Reconnect,
         whole: WholeHost,
         power: Power | None,
-        serial: Command,
+        line: HostLine,
         files: JobDirectory,
         secrets: FlightSecrets,
-        record: Record = ConsoleRecorder,
-        local: LocalRunner | None = None,
     ) -> None:
         self.spec = spec
         self.host = host
+        self.line = line
         self.step = StepRecord(job=spec.name, testid="none")
         self._terms = host_spec
         self._plan = plan
         self._again = again
         self._whole = whole
         self._power = power
-        self._serial = serial
         self._files = files
         self._secrets = secrets
-        self._record = record
-        self._local = local or LocalRunner()
-        self._recorder: ConsoleRecorder | None = None
+        # Nobody stops it: a boot that takes too long ends by its bound.
+        self._revival = Revival(host.name, again, threading.Event())
         self._runvars: dict[str, str] = {}
         self._known: BootFacts | None = None
         """As it last said it."""
@@ -153,27 +144,6 @@ class HostUnderTest:
         return self._files.path / self.step.testid
 
     # -- booting it --------------------------------------------------------------------
-
-    @property
-    def recorder(self) -> ConsoleRecorder:
-        """Its serial line, recorded from the first time that somebody asks."""
-        if self._recorder is None:
-            self._files.path.mkdir(parents=True, exist_ok=True)
-            stream = self._local.open(self._serial)
-            self._recorder = self._record(stream, self._files.path, name=self.host.name)
-        return self._recorder
-
-    def said_since(self, position: int) -> list[str]:
-        """Cleaned lines of its serial line."""
-        return self.recorder.lines_since(position)
-
-    def crashed_since(self, position: int) -> Finding | None:
-        """What its serial line has said from *position* on of a crash of Xen or of dom0's kernel.
-
-        A dom0 that crashed may answer for a while still, and then hang on whatever it is asked.
-        """
-        found = (find_sign(line) for line in self.said_since(position))
-        return next((one for one in found if one and one.failure.name in _CRASHES), None)
 
     def rescue(self) -> None:
         """Take its power away for a moment, though it is up, since it crashed; then it is in its
@@ -275,7 +245,7 @@ class HostUnderTest:
             raise NotApplicable(msg)
 
     def _go(self, before: BootFacts) -> int:
-        start = self.recorder.mark()
+        start = self.line.mark()
         self._up = False
         self.step.facts["boot_before"] = before.boot_id
         with suppress(LabError):
@@ -287,32 +257,20 @@ class HostUnderTest:
 
     def _watch(self, step: StepRecord, start: int, before: BootFacts) -> None:
         factor = max(1.0, self.host.timeout_factor)
-        prompt = rf"(?<![\w.-])(?P<own>{re.escape(before.hostname)}) login:(?P<other>)"
-        BootWatcher(
-            self.recorder,
-            timeouts={},
-            domain_state=lambda: "running",
-            hostname=before.hostname,
-            step=step,
-            timeout_factor=factor,
-            start=start,
-            course=HOST_COURSE,
-            prompt=re.compile(prompt),
-        ).to_login()
+        self.line.watch_boot(step, start, before.hostname, factor)
 
     def _return(self, before: BootFacts) -> None:
         """A new connection, to another boot than *before*."""
-        revival = Revival(self.host.name, self._again, threading.Event())
         bound = BACK_TIMEOUT * max(1.0, self.host.timeout_factor)
         with self.step.phase("ssh"):
-            self.host = revival.wait_back(before.boot_id, bound)
+            self.host = self._revival.wait_back(before.boot_id, bound)
         self._up = True
 
     def _recover(self, before: BootFacts) -> None:
         """Take its power away for a moment: GRUB then boots what it usually does."""
         assert self._power  # nothing was booted otherwise
         with self.step.phase("recover"):
-            start = self.recorder.mark()
+            start = self.line.mark()
             self._power.cycle()
             own = StepRecord(job=self.spec.name, testid=self.step.testid, clock=self.step.clock)
             self._watch(own, start, before)
@@ -356,8 +314,7 @@ class HostUnderTest:
 
     def _have_up(self) -> None:
         """After a boot that failed in a step of its own."""
-        revival = Revival(self.host.name, self._again, threading.Event())
-        if (host := revival.answers()) is not None:
+        if (host := self._revival.answers()) is not None:
             self.host, self._up = host, True
             return
         if self._power is None:
@@ -366,7 +323,7 @@ class HostUnderTest:
         self._power.cycle()
         terms = self._terms.power_terms
         assert terms
-        self.host = revival.wait_back(None, terms.boot_timeout)
+        self.host = self._revival.wait_back(None, terms.boot_timeout)
         self._up = True
 
     def keep(self) -> bool:
@@ -375,8 +332,7 @@ class HostUnderTest:
 
     def close(self) -> None:
         """Let go of its line and of it; never raises."""
-        if self._recorder:
-            self._recorder.close()
+        self.line.close()
         self._whole.let_go()
         self.host.close()
 

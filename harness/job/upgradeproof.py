@@ -19,6 +19,7 @@ from harness.hostboot.entries import (
 )
 from harness.hostboot.facts import MENU
 from harness.job.hostguest import require_guest
+from harness.job.hostline import crash_failure
 from harness.job.hostproof import prove_booted
 from harness.job.hostundertest import HostUnderTest
 from harness.mirror.mirror import source_line
@@ -117,10 +118,9 @@ def prove_boot(host: HostUnderTest) -> None:
         host.offer([before, entry], usual=BEFORE)
     start = host.try_boot(chosen)
     prove_booted(host, entry, title, start)
-    if crash := host.crashed_since(start):
-        msg = f"{host.host.name} came up, and crashed: {crash.line}"
-        failure_class = f"host-{crash.failure.name}"
-        raise GuestFailure(msg, phase="boot", failure_class=failure_class, evidence=crash.line)
+    if crash := host.line.crashed_since(start):
+        what = f"{host.host.name} came up, and crashed"
+        raise crash_failure(what, crash, "boot")
 
 
 def prove_back(host: HostUnderTest) -> None:

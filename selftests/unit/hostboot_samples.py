@@ -20,6 +20,7 @@ from harness.host.slots import Claim
 from harness.host.whole import WholeHost, take_whole
 from harness.host.xenhost import XenHost
 from harness.hostboot.entries import name_of, place_of
+from harness.job.hostline import HostLine
 from harness.job.hostundertest import HostUnderTest
 from harness.job.secrets import FlightSecrets
 from harness.job.slot import slot_terms
@@ -111,11 +112,15 @@ class RebootingHost:
             again=self.connect,
             whole=self.whole(),
             power=self.power,
-            serial=Command.of("true"),
+            line=HostLine(
+                "rack",
+                Command.of("true"),
+                files.job(job.name).path,
+                record=self._record,
+                local=_Line(self.line),
+            ),
             files=files.job(job.name),
             secrets=FlightSecrets(self.directory),
-            record=self._record,
-            local=_Line(self.line),
         )
         self.given.append(made)
         made.step = StepRecord(job=job.name, testid="host-boot", clock=self.clock)
