@@ -19,7 +19,7 @@ from harness.grub.resolve import Boot
 from harness.host.whole import WholeHost
 from harness.host.xenhost import XenHost
 from harness.hostboot.custom import remove_entries, write_entries
-from harness.hostboot.entries import usual_boot
+from harness.hostboot.entries import BEFORE, PREFIX, usual_boot
 from harness.hostboot.facts import MENU, BootFacts, look, read_menu
 from harness.job.evidence import Reconnect, secrets_mask, take_evidence
 from harness.job.hostline import HostLine
@@ -38,6 +38,7 @@ from harness.xen.listing import XenInfo
 BACK_TIMEOUT = timedelta(minutes=2)
 """From the login on the serial line until dom0's toolstack answers over SSH, on hardware."""
 REBOOT_COMMAND = Command.of("reboot")
+FORGET_CHOICE = Command.of("grub-editenv", "-", "unset", "next_entry")
 CHOOSE_TIMEOUT = timedelta(minutes=1)
 NO_GUEST = "the job had a host and no guest; what is on it is looked at when the flight ends"
 
@@ -78,6 +79,10 @@ class HostUnderTest:
         self._written = False
         self._undoing: list[Callable[[], None]] = []
         self._up = True
+        self._chosen = ""
+        """What GRUB was told to boot, and was not asked for yet."""
+        self._entry = ""
+        """What it booted then, the last time; empty: what it does by itself."""
         self._began = SYSTEM_CLOCK.monotonic()
 
     # -- what it is --------------------------------------------------------------------
@@ -230,6 +235,7 @@ class HostUnderTest:
     def _choose(self, entry: str) -> BootFacts:
         """Have GRUB boot *entry* the next time, and only then; how the host is now."""
         self.require_way_back()
+        self._chosen = entry
         self.host.runner.run(Command.of("grub-reboot", entry), timeout=CHOOSE_TIMEOUT)
         self.host.runner.run(Command.of("sync"))
         found = self.look()
@@ -247,6 +253,7 @@ class HostUnderTest:
     def _go(self, before: BootFacts) -> int:
         start = self.line.mark()
         self._up = False
+        self._entry, self._chosen = self._chosen, ""
         self.step.facts["boot_before"] = before.boot_id
         with suppress(LabError):
             # Its answer may be lost with the connection.
@@ -272,6 +279,7 @@ class HostUnderTest:
         with self.step.phase("recover"):
             start = self.line.mark()
             self._power.cycle()
+            self._entry = ""
             own = StepRecord(job=self.spec.name, testid=self.step.testid, clock=self.step.clock)
             self._watch(own, start, before)
         self._return(before)
@@ -306,11 +314,31 @@ class HostUnderTest:
         """
         if not self._up:
             self._have_up()
+        self.step = StepRecord(job=self.spec.name, testid="teardown")
         while self._undoing:
             self._undoing.pop()()
         if self._written:
             remove_entries(self.host.runner)
+        self._leave_our_entries()
         self._whole.give_back(self.host.runner)
+
+    def _leave_our_entries(self) -> None:
+        """GRUB has no choice of ours any more, nor is the host in an entry of ours that is not as
+        its own: dom0 may have little memory there."""
+        strange = self._entry.startswith(PREFIX) and self._entry != BEFORE
+        if self._chosen or strange:
+            self.host.runner.run(FORGET_CHOICE, timeout=CHOOSE_TIMEOUT)
+            self._chosen = ""
+        if not strange:
+            return
+        before = self.look()
+        try:
+            start = self._go(before)
+            self._watch(self.step, start, before)
+            self._return(before)
+        except GuestFailure as error:
+            msg = f"{self.host.name} did not come back to its usual boot: {error.message}"
+            raise LabError(msg) from error
 
     def _have_up(self) -> None:
         """After a boot that failed in a step of its own."""
@@ -321,6 +349,7 @@ class HostUnderTest:
             msg = f"{self.host.name} is not up, and nothing can power-cycle it: it stays drained"
             raise LabError(msg)
         self._power.cycle()
+        self._entry = ""
         terms = self._terms.power_terms
         assert terms
         self.host = self._revival.wait_back(None, terms.boot_timeout)

@@ -25,7 +25,6 @@ from harness.job.hostundertest import HostUnderTest
 from harness.mirror.mirror import source_line
 from harness.mirror.opening import open_mirror
 from harness.remote.local import LocalRunner
-from harness.steps import StepRecord
 
 
 def prove_plan(host: HostUnderTest) -> None:
@@ -152,7 +151,6 @@ def _purge(host: HostUnderTest) -> None:
 def leave(host: HostUnderTest) -> None:
     """Leave the host with the kernel that it had, wherever the job ended. `LabError` when that
     can't be: it then stays drained."""
-    host.step = StepRecord(job=host.spec.name, testid="teardown")
     before, after = host.recall("kernel_before"), host.recall("kernel_after")
     if after and after in kernels.installed(host.host.runner):
         if host.look().kernel == after:

@@ -88,6 +88,7 @@ class RebootingHost:
         for pattern, answer in {
             " host-boot-facts": self._facts,
             "^grub-reboot ": self._choose,
+            "^grub-editenv - unset next_entry$": self._forget,
             "^reboot$": self._reboot,
             "^grub-mkconfig$": lambda _: Reply(stdout=self.made or self.menu),
             "^head -c ": lambda _: Reply(stdout=self.menu),
@@ -162,6 +163,10 @@ class RebootingHost:
 
     def _choose(self, call: Call) -> Reply:
         self.next_entry = call.command.argv[1]
+        return Reply()
+
+    def _forget(self, _: Call) -> Reply:
+        self.next_entry = ""
         return Reply()
 
     def _write(self, call: Call) -> Reply:
