@@ -17,7 +17,8 @@ from harness.remote.command import Command
 from harness.units import Size
 from harness.wait import Deadline
 from harness.xen.config import check_domain_name
-from harness.xen.moves import ROOM, SPARE
+from harness.xen.files import ROOM_FOR
+from harness.xen.moves import SPARE
 
 # Where xl would start ssh, it starts what passes on its words. $1 name, $2 configuration, $3 log.
 _SEND = """
@@ -29,6 +30,7 @@ echo "ended $status" >>"$3"
 _RECEIVE = 'mkdir -p -m 700 "${1%/*}"; exec xl migrate-receive -p 2>"$1"'
 _WRITE = 'umask 077; mkdir -p "${1%/*}"; cat >"$1"'
 _SAID = 'cat "$1" 2>/dev/null || :; rm -f "$1"'
+_MAKE_ROOM = f'{ROOM_FOR}room_for "$1" "$2"'
 _TAKE_FILE = 'exec head -c "$2" >"$1"'
 # $1 name, $2 file, $3 configuration.
 _RESTORE = """
@@ -74,7 +76,7 @@ class Crossing:
     def copy(self, path: str, size: Size, timeout: timedelta) -> None:
         """Copy a file of *size* bytes to where it has the same name."""
         room = (size + SPARE) >> 20
-        self.target.runner.run(Command.script("make-room", ROOM, "", path, room))
+        self.target.runner.run(Command.script("make-room", _MAKE_ROOM, path, room))
         send = Command.script("send-file", 'exec cat "$1"', path)
         receive = Command.script("receive-file", _TAKE_FILE, path, int(size))
         carried = self._carry(send, receive, timeout)

@@ -164,7 +164,7 @@ def _write_config(host: SimHost, request: Request) -> Answer:
 
 
 def _make_room(host: SimHost, request: Request) -> Answer:
-    host.files.write(request.words[1])
+    host.files.write(request.words[0])
     return Answer()
 
 

@@ -421,4 +421,4 @@ def test_files_go_with_the_guest(bench: Bench, inside: Inside) -> None:
     disk = bench.guest.make_disk(Backing.RAW)
     bench.guest._home.domain = None
     bench.guest.remove()
-    assert bench.fake.runner.lines[-1].endswith(f"forget-image {disk.path}")
+    assert bench.fake.runner.lines[-1].endswith(f"forget-image {disk.path} {disk.path}.raw")
