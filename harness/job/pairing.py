@@ -25,11 +25,12 @@ _WHAT = {
 }
 
 
-def peers_of(wanted: Peer, fits: Sequence[str], versions: Mapping[str, Version]) -> Peers:
-    """For each host of *fits* on which such a job may begin, the second ones that it may have.
+def peers_of(wanted: Peer, versions: Mapping[str, Version]) -> Peers:
+    """For each host on which such a job may begin, the second ones that it may have.
 
-    A version counts by its first two numbers: Xen promises that all of one release take in each
-    other's guests.
+    *versions*: of Xen, on all hosts that can run it, in the order in which they are preferred. One
+    counts by its first two numbers: Xen promises that all of one release take in each other's
+    guests.
     """
 
     def good(mine: Version, other: Version) -> bool:
@@ -37,9 +38,9 @@ def peers_of(wanted: Peer, fits: Sequence[str], versions: Mapping[str, Version])
 
     found = {
         name: tuple(
-            other for other in fits if other != name and good(versions[name], versions[other])
+            other for other, version in versions.items() if other != name and good(mine, version)
         )
-        for name in fits
+        for name, mine in versions.items()
     }
     return {name: others for name, others in found.items() if others}
 
