@@ -79,8 +79,15 @@ try:
         image = "driver=raw,file.driver=nbd,file.server.type=unix,file.server.path=" + path
         client = call("qemu-nbd", "--connect=" + device, "--cache=none", "--image-opts",
             image + ",file.export=" + name)
-        door.settimeout(300)
-        link, _ = door.accept()
+        door.settimeout(1)
+        link = None
+        while link is None:
+            try:
+                link, _ = door.accept()
+            except socket.timeout:
+                # It says by its end that it has the disk, or that it can't: then nobody calls.
+                if client.poll() is not None:
+                    sys.exit(1)
         link.settimeout(None)
         def take():
             while data := os.read(0, 65536):
@@ -99,10 +106,10 @@ try:
             os.write(1, data)
         waiting.join()
 finally:
-    open(base + ".ended", "w").close()
-    os.unlink(path)
     if device:
         call("qemu-nbd", "--disconnect", device).wait()
+    open(base + ".ended", "w").close()
+    os.unlink(path)
 """
 # $1 program, $2 where its files begin, $3 socket, $4 name.
 _LEND = 'mkdir -p -m 700 "${2%/*}"; rm -f "$2".* "$3"; exec python3 -c "$1" "$2" "$3" qemu-nbd \
