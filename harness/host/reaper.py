@@ -203,17 +203,18 @@ def _revoke(host: XenHost, runs: list[str]) -> None:
 def _remove(host: XenHost, left: Leftovers) -> Leftovers:
     problems: list[str] = []
     bounds = Bounds().scaled(max(1.0, host.timeout_factor))
-    for name, domid in left.domains.items():
-        ended = Domain(host.xl, name=name, domid=domid).teardown(graceful=False, bounds=bounds)
-        problems += [str(error) for error in ended.errors]
     if left.builds:
-        # Before the volumes: a builder has them mounted.
+        # Before the volumes: a builder has them mounted. Before the domains, too: where nobody
+        # serves a lent disk any more, but nobody has noticed, a back end waits for it for ever.
         try:
             end_builders(host.runner, left.run)
         except HostLost:
             raise
         except LabError as error:
             problems.append(str(error))
+    for name, domid in left.domains.items():
+        ended = Domain(host.xl, name=name, domid=domid).teardown(graceful=False, bounds=bounds)
+        problems += [str(error) for error in ended.errors]
     for address in left.devices:
         try:
             return_device(host.runner, address)

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from harness.host.lend import LOCK
 from harness.remote.command import Stream
 from harness.sim.dom0 import true
 from harness.sim.host import SimHost
@@ -93,15 +92,18 @@ class LendStream(SimStream):
 
     def __init__(self, host: SimHost, what: str, request: Request) -> None:
         super().__init__(host.clock, what)
-        *_, self._name, image = request.words
+        _, base, self._socket, self._name, image = request.words
         path = dict(word.partition("=")[::2] for word in image.split(","))["file.filename"]
         volume = host.group.at(path)
         self._host = host
         if volume:
             host.lent[self._name] = volume
+        host.files.write(f"{base}.log")
+        host.files.write(self._socket)
 
     def _over(self) -> None:
         self._host.lent.pop(self._name, None)
+        self._host.files.remove(self._socket)
 
 
 class BorrowStream(SimStream):
@@ -110,13 +112,17 @@ class BorrowStream(SimStream):
     def __init__(self, host: SimHost, what: str, request: Request) -> None:
         super().__init__(host.clock, what)
         self._host = host
-        found = host.lent.get(request.words[3])
+        _, self._base, self._socket, name, lock = request.words
+        found = host.lent.get(name)
         if found:
             host.borrowed[_DEVICE] = found
-        host.files.write(LOCK)
+        for path in (f"{self._base}.log", self._socket, lock):
+            host.files.write(path)
 
     def _over(self) -> None:
         self._host.borrowed.pop(_DEVICE, None)
+        self._host.files.write(f"{self._base}.ended")
+        self._host.files.remove(self._socket)
 
 
 class TakeFileStream(SimStream):
