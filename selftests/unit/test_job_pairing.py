@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,11 @@ from harness.flight.plan import Plan
 from harness.host.fake import FakeHost
 from harness.host.slots import Claim
 from harness.host.xenhost import XenHost
+from harness.job.cares import HostCares
+from harness.job.inventories import Inventories
 from harness.job.pairing import choose_pair, peers_of, take_pair, why_alone
+from harness.job.prepared import Prepared
+from harness.job.seating import Seating, Wish
 from harness.steps import StepRecord
 
 OLD, NEW = (4, 17), (4, 20)
@@ -84,6 +90,15 @@ class Bench:
         leases = take_pair(self.job, self.plan, (one, other), "g", self.directory, step, before)
         return tuple(lease.slot for lease in leases)
 
+    def connected(self, name: str) -> XenHost:
+        return self.fakes[name].host
+
+    def again(self, name: str, patience: timedelta | None = None) -> XenHost:
+        raise NotImplementedError
+
+    def inventories(self, name: str) -> Inventories:
+        raise NotImplementedError
+
     def held(self) -> dict[str, int]:
         return {name: len(fake.slots.held) for name, fake in self.fakes.items()}
 
@@ -114,3 +129,61 @@ def test_without_a_slot_on_both_it_has_none(bench: Bench, full: str) -> None:
     with pytest.raises(Starved):
         bench.take("south", "north")
     assert bench.held() == {"north": int(full == "north"), "south": int(full == "south")}
+
+
+class Cares(HostCares):
+    """Something is done about the hosts *busy*: each in turn is well, or *ill*, when waited for."""
+
+    def __init__(self, busy: list[str], ill: str = "") -> None:
+        self.busy, self.ill = busy, ill
+        self.waited: list[list[str]] = []
+
+    def fit(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if name not in (*self.busy, self.ill)]
+
+    def well(self, job: str, names: Iterable[str], step: StepRecord) -> list[str]:
+        del job, step
+        self.waited.append(list(names))
+        found = self.busy.pop(0)
+        if found == self.ill:
+            msg = f"{found} was found ill"
+            raise Starved(msg)
+        return [found]
+
+
+def pair_of(bench: Bench, cares: Cares, *places: str) -> tuple[str, str]:
+    seating = Seating(
+        plan=bench.plan,
+        directory=bench.directory,
+        jobs=(),
+        prepared=Prepared(flight_id=bench.plan.flight_id),
+        cares=cares,
+        hosts=bench,
+    )
+    step = StepRecord(job=bench.job.name, testid="guest-create", clock=bench.clock)
+    wish = Wish(spec=bench.job, step=step, places=list(places), images={})
+    peers = {"north": ("south",), "south": ("north",)}
+    return seating._pair(wish, places, peers, ("north", "south"))
+
+
+def test_a_second_host_that_is_being_proved_is_waited_for(bench: Bench) -> None:
+    cares = Cares(["south"])
+    assert pair_of(bench, cares, "north") == ("north", "south")
+    assert cares.waited == [["south"]]
+
+
+def test_so_are_both(bench: Bench) -> None:
+    cares = Cares(["north", "south"])
+    assert pair_of(bench, cares, "north") == ("north", "south")
+    assert cares.waited == [["north", "south"], ["south"]]
+
+
+def test_one_that_was_found_ill_is_none(bench: Bench) -> None:
+    with pytest.raises(Starved, match="south was found ill"):
+        pair_of(bench, Cares(["south"], ill="south"), "north")
+
+
+def test_nobody_waits_where_all_are_well(bench: Bench) -> None:
+    cares = Cares([])
+    assert pair_of(bench, cares, "south", "north") == ("south", "north")
+    assert cares.waited == []
