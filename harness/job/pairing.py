@@ -59,7 +59,8 @@ def choose_pair(
 ) -> tuple[str, str]:
     """The first of *places* and the second host for it, both with a free slot if there are such.
 
-    `Starved` when there is none that is *well*.
+    *free* counts the free slots of a host; below 0 it does not answer, and comes last. `Starved`
+    when there is none that is *well*.
     """
     pairs = [
         (name, other)
@@ -70,8 +71,13 @@ def choose_pair(
     if not pairs:
         msg = "no second host is fit for it now"
         raise Starved(msg)
-    rooms = {name: free(name) > 0 for name in dict.fromkeys(one for pair in pairs for one in pair)}
-    return min(pairs, key=lambda pair: not (rooms[pair[0]] and rooms[pair[1]]))
+    rooms = {name: free(name) for name in dict.fromkeys(one for pair in pairs for one in pair)}
+
+    def rank(pair: tuple[str, str]) -> tuple[bool, bool]:
+        least = min(rooms[name] for name in pair)
+        return least < 0, least == 0
+
+    return min(pairs, key=rank)
 
 
 def take_pair(

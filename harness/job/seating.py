@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -167,7 +168,7 @@ class Seating:
         while True:
             well.update(self.cares.fit(names))
             try:
-                return choose_pair(places, peers, well, self._free)
+                return choose_pair(places, peers, well, partial(self._free, wish.spec))
             except Starved:
                 if not (others := [name for name in names if name not in well]):
                     raise
@@ -177,8 +178,13 @@ class Seating:
         capabilities = self.prepared.hosts[name].capabilities
         return as_fast_as(spec, self.hosts.connected(name), capabilities)
 
-    def _free(self, name: str) -> int:
-        found = read_slots(self.hosts.connected(name).runner)
+    def _free(self, spec: JobSpec, name: str) -> int:
+        """How many slots of it are free; below 0 when it does not answer."""
+        try:
+            found = read_slots(self.hosts.connected(name).runner)
+        except LabError as error:
+            self.cares.suspect(spec.name, name, str(error))
+            return -1
         return found.free(self.plan.host_named(name).slots)
 
     def _suspect(self, spec: JobSpec, names: Iterable[str], error: LabError) -> None:

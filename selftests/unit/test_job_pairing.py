@@ -11,7 +11,7 @@ import pytest
 from test_job_flight import FLIGHTS
 
 from harness.console.fake import VirtualClock
-from harness.errors import Starved
+from harness.errors import HostLost, Starved
 from harness.flight.axes import Peer
 from harness.flight.build import build_plan
 from harness.flight.plan import Plan
@@ -58,6 +58,13 @@ def test_a_pair_with_room_comes_first() -> None:
 def test_the_first_place_is_kept_where_no_pair_has_room() -> None:
     peers = peers_of(Peer.ANY, XENS)
     assert choose_pair(["b", "a"], peers, XENS, lambda _: 0) == ("b", "a")
+
+
+def test_a_host_that_does_not_answer_comes_after_full_ones() -> None:
+    peers = peers_of(Peer.ANY, XENS)
+    rooms = {"a": 1, "b": -1, "c": 0}
+    assert choose_pair(["a", "b", "c"], peers, XENS, rooms.__getitem__) == ("a", "c")
+    assert choose_pair(["b"], peers, XENS, rooms.__getitem__) == ("b", "a"), "if there is no other"
 
 
 def test_nobody_waits_for_a_host_that_is_ill() -> None:
@@ -137,6 +144,11 @@ class Cares(HostCares):
     def __init__(self, busy: list[str], ill: str = "") -> None:
         self.busy, self.ill = busy, ill
         self.waited: list[list[str]] = []
+        self.suspected: dict[str, str] = {}
+
+    def suspect(self, job: str, host: str, fault: str) -> None:
+        del job
+        self.suspected[host] = fault
 
     def fit(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if name not in (*self.busy, self.ill)]
@@ -181,6 +193,13 @@ def test_so_are_both(bench: Bench) -> None:
 def test_one_that_was_found_ill_is_none(bench: Bench) -> None:
     with pytest.raises(Starved, match="south was found ill"):
         pair_of(bench, Cares(["south"], ill="south"), "north")
+
+
+def test_a_host_that_is_lost_is_proved_and_taken_if_there_is_no_other(bench: Bench) -> None:
+    cares = Cares([])
+    bench.fakes["south"].runner.before("", raises=HostLost("no route to host"))
+    assert pair_of(bench, cares, "north") == ("north", "south")
+    assert cares.suspected == {"south": "no route to host"}
 
 
 def test_nobody_waits_where_all_are_well(bench: Bench) -> None:
