@@ -126,6 +126,17 @@ def test_a_guest_that_does_not_listen_does_not_move(pair: SimProject) -> None:
     assert not pair.more_than(before)
 
 
+def test_one_that_is_kept_has_nothing_on_its_second_host(pair: SimProject) -> None:
+    before = pair.states()
+    assert int(pair.run("--only", DEAF, "--keep", "on-failure", flight="must-fail").ret) == 5
+    job = pair.job(DEAF)
+    check = job["steps"][-1]
+    assert job["kept"]
+    assert check["status"] == "pass", check["reason"]
+    assert "kept for its operator" in check["reason"]
+    assert list(pair.more_than(before)) == [job["host"]]
+
+
 @pytest.mark.parametrize(
     ("fault", "failure_class"),
     [("process-lost", "process-lost"), ("clock-jumps", "clock-drift"), ("data-spoilt", None)],
