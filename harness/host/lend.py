@@ -206,6 +206,11 @@ class LentDisk:
         self._joined = joined
         self._give = give
 
+    @property
+    def lost(self) -> bool:
+        """Whether it leads nowhere any more, though nobody gave it back."""
+        return self._joined.over
+
     def give_back(self) -> None:
         """Let go of it, with all that was written there: nobody may use it any more.
 

@@ -27,6 +27,11 @@ _SHORT, _NOW = timedelta(milliseconds=50), timedelta(0)
 class Joined(Protocol):
     """Two streams that are joined."""
 
+    @property
+    def over(self) -> bool:
+        """Whether either has ended, and so both."""
+        ...
+
     def close(self) -> None:
         """End both; never raises, and is harmless twice."""
         ...
@@ -41,14 +46,21 @@ class Relay:
 
     def __init__(self, one: Stream, other: Stream) -> None:
         self._streams = (one, other)
+        self._over = threading.Event()
         for source, sink in ((one, other), (other, one)):
             work = threading.Thread(
                 target=self._pass_on, args=(source, sink), name="relay", daemon=True
             )
             work.start()
 
+    @property
+    def over(self) -> bool:
+        """See `Joined.over`."""
+        return self._over.is_set()
+
     def close(self) -> None:
         """See `Joined.close`."""
+        self._over.set()
         for stream in self._streams:
             stream.close()
 

@@ -30,8 +30,20 @@ _DONE = b"done"
 class SimJoined:
     """Two streams between whose ends nobody has to carry anything."""
 
-    def __init__(self, one: Stream, other: Stream) -> None:
+    def __init__(self, one: SimStream, other: SimStream) -> None:
         self._streams = (one, other)
+
+    @classmethod
+    def of(cls, one: Stream, other: Stream) -> SimJoined:
+        """See `harness.host.relay.Join`."""
+        assert isinstance(one, SimStream)
+        assert isinstance(other, SimStream)
+        return cls(one, other)
+
+    @property
+    def over(self) -> bool:
+        """See `harness.host.relay.Joined`."""
+        return any(stream.over for stream in self._streams)
 
     def close(self) -> None:
         """See `harness.host.relay.Joined`."""

@@ -1,13 +1,16 @@
-"""A controller dies while its guest is away from home: its hosts know all that is to be removed."""
+"""A guest is away from home, and its controller dies, or its home does."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from harness.errors import GuestFailure, LabError
 from harness.flight.build import build_plan
 from harness.flight.model import HostSpec, SimSpec
 from harness.flight.plan import Plan
@@ -29,12 +32,17 @@ class DiedError(BaseException):
     """Nobody catches that, as nobody catches SIGKILL."""
 
 
-class Doomed(Controller):
-    """It dies when its guest is on its second host."""
+class Sender(Controller):
+    """Its guest goes to its second host, and there something is done."""
 
-    def __init__(self, world: SimWorld, plan: Plan, directory: Path) -> None:
-        super().__init__(world, plan, directory, Watch())
-        self._world = world
+    def __init__(
+        self,
+        world: SimWorld,
+        directory: Path,
+        then: Callable[[GuestUnderTest], None],
+    ) -> None:
+        super().__init__(world, plan(), directory, Watch())
+        self._then = then
 
     def _prove(self, guest: GuestUnderTest) -> None:
         guest.create()
@@ -42,12 +50,12 @@ class Doomed(Controller):
         guest.lend_disk()
         guest.migrate_over()
         assert guest.away
-        for host in self._world.hosts.values():
-            for connection in list(host.connections):
-                connection.lose()
-        # Only files of its own: there is no connection any more.
-        guest.close()
-        raise DiedError
+        try:
+            self._then(guest)
+        except LabError:
+            with suppress(LabError):
+                guest.remove()
+            raise
 
 
 @pytest.fixture
@@ -70,7 +78,16 @@ def test_the_next_flight_on_each_host_removes_its_part(
 ) -> None:
     hosts: dict[str, SimHost] = {spec.name: world.host(spec) for spec in HOSTS}
     before = {name: state_of(host) for name, host in hosts.items()}
-    doomed = Doomed(world, plan(), tmp_path / "doomed")
+
+    def die(guest: GuestUnderTest) -> None:
+        for host in hosts.values():
+            for connection in list(host.connections):
+                connection.lose()
+        # Only files of its own: there is no connection any more.
+        guest.close()
+        raise DiedError
+
+    doomed = Sender(world, tmp_path / "doomed", die)
     doomed.prepare()
     with pytest.raises(DiedError):
         doomed.work()
@@ -84,3 +101,27 @@ def test_the_next_flight_on_each_host_removes_its_part(
     for name, host in hosts.items():
         assert not state_of(host).more_than(before[name])
         assert not reap_dead(world.connect(host.spec))
+
+
+@pytest.mark.parametrize("how", ["power", "connection"])
+def test_what_it_does_without_its_disk_is_not_its_fault(
+    world: SimWorld, tmp_path: Path, how: str
+) -> None:
+    home, said = world.host(HOSTS[0]), "no answer"
+
+    def lose_home(guest: GuestUnderTest) -> None:
+        with pytest.raises(GuestFailure, match=said), guest.waiting():
+            raise guest.failure(said, "ssh", "ssh-stalled")
+        if how == "power":
+            home.lose_power(timedelta(seconds=5))
+        for connection in list(home.connections):
+            connection.lose()
+        with guest.waiting():
+            raise guest.failure(said, "ssh", "ssh-stalled")
+
+    sender = Sender(world, tmp_path / "sender", lose_home)
+    sender.prepare()
+    sender.work()
+    (why,) = sender.broken.values()
+    assert "its disk was lost while it was away (sim1 lends it no more)" in why
+    assert why.endswith("says nothing of it: no answer")

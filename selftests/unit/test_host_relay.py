@@ -95,4 +95,9 @@ def test_a_relay_goes_on_until_either_ends() -> None:
     assert one.closed.wait(10)
     assert other.closed.wait(10)
     assert (one.heard, other.heard) == (b"answer", b"question")
+    assert relay.over
     relay.close()
+    going = Relay(End(until=b"never"), End(until=b"never"))
+    assert not going.over
+    going.close()
+    assert going.over
