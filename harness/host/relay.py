@@ -95,8 +95,9 @@ def carry(source: Stream, sink: Stream, deadline: Deadline) -> int:
             if data and not _taken(sink, data):
                 break
             carried += len(data or b"")
-            while back := sink.read(CHUNK, _NOW):
-                source.write(back)
+            # If the source has ended its next read says so, after all that it had to say.
+            while (back := sink.read(CHUNK, _NOW)) and _taken(source, back):
+                pass
             if deadline.expired:
                 msg = f"{carried} bytes went from one host to the other, and then time was up"
                 raise DeadlineExceeded(msg)

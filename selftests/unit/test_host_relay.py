@@ -68,6 +68,12 @@ def test_two_commands_run_or_neither() -> None:
     assert third.closed
 
 
+def test_a_source_that_has_ended_hears_no_more_and_is_read_to_its_end() -> None:
+    source, sink = End(b"a", b"bc", takes=0), End(b"ready", until=b"abc")
+    assert carry(source, sink, Deadline.after(SOON)) == 3
+    assert sink.heard == b"abc"
+
+
 def test_a_receiver_that_ends_early_ends_it() -> None:
     source, sink = End(*[b"x"] * 100, until=b"never"), End(takes=3)
     assert carry(source, sink, Deadline.after(SOON)) == 3
