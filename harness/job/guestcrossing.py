@@ -111,8 +111,12 @@ class GuestCrossing(GuestDisks):
             raise NotApplicable(why)
 
     def lend_disk(self) -> str:
-        """Have its disk be a disk of its second host, too; how it is called there."""
+        """Have its disk be a disk of its second host, too, if it is not yet; how it is called
+        there."""
         peer = self.peer
+        if self._lent and not self._lent.lost:
+            return self._lent.device
+        self.take_back_disk()
         self._moved = True
         lender = Lender(
             owner=self._home.fenced,

@@ -47,7 +47,8 @@ class Sender(Controller):
     def _prove(self, guest: GuestUnderTest) -> None:
         guest.create()
         guest.boot()
-        guest.lend_disk()
+        device = guest.lend_disk()
+        assert guest.lend_disk() == device
         guest.migrate_over()
         assert guest.away
         try:
