@@ -23,12 +23,12 @@ from harness.flight.build import build_plan
 from harness.flight.find import flights_dir
 from harness.flight.model import HostSpec, SimSpec
 from harness.flight.plan import Plan
-from harness.flight.runvars import given_runvars
 from harness.job.real import RealGuests, RealLab
+from harness.plugin.header import planned_job
 from harness.plugin.retry import Retries
 from harness.plugin.signs import flight_board
 from harness.progress import Progress
-from harness.results.events import FlightHeader, PlannedJob
+from harness.results.events import FlightHeader
 from harness.results.layout import FlightDirectory
 from harness.results.model import FlightResult
 from harness.results.recorder import FlightRecorder
@@ -173,18 +173,5 @@ def header_of(plan: Plan, files: FlightDirectory) -> FlightHeader:
         started=now(),
         harness_version=__version__,
         command="xenflight bench scale",
-        jobs=tuple(
-            PlannedJob(
-                name=job.name,
-                suite=job.suite,
-                dist=job.dist,
-                arch=job.arch,
-                virt=job.virt,
-                boot=job.boot,
-                steps=testids,
-                runvars=given_runvars(job),
-                console_log=files.relative(files.job(job.name).console_log),
-            )
-            for job in plan.jobs
-        ),
+        jobs=tuple(planned_job(job, testids, files) for job in plan.jobs),
     )

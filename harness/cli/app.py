@@ -7,9 +7,10 @@ fast. A verb ends by returning, by raising `XenflightError`, or with ``raise typ
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+import typer.core
 
 from harness import __version__
 from harness.status import EXIT_USAGE
@@ -19,8 +20,22 @@ EPILOG = (
     "a Debian guest, boots it, proves it and removes it."
 )
 
+
+class Verbs(typer.core.TyperGroup):
+    """All verbs. `typer.Abort` when one was interrupted and had nothing to say of that: of a
+    `KeyboardInterrupt` typer makes exit code 130, and not a word."""
+
+    def invoke(self, ctx: Any) -> object:  # noqa: ANN401  # typer keeps its type to itself
+        """Run the verb that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            raise typer.Abort from stop
+
+
 app = typer.Typer(
     name="xenflight",
+    cls=Verbs,
     help="Test Xen guest images: build, boot, prove and remove them, on real Xen hosts.",
     epilog=EPILOG,
     invoke_without_command=True,

@@ -38,6 +38,7 @@ from harness.flight.axes import (
 )
 from harness.flight.hints import did_you_mean
 from harness.flight.model import PHASES
+from harness.pci import EXAMPLE, PCI_ADDRESS
 from harness.units import Size, parse_duration
 
 T = TypeVar("T")
@@ -49,7 +50,6 @@ _KERNEL = re.compile(r"[a-z0-9][a-z0-9.+~-]*")
 _PACKAGE = re.compile(r"[a-z0-9][a-z0-9+.-]+")
 _ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_PCI = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
 _ON_HOST = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]*")
 _SIZE_PATTERN = r"^\s*\d+(\.\d+)?\s*[KMGTkmgt]?([iI]?[bB])?\s*$"
 _DURATION_PATTERN = r"^(?=.)(\d+h)?(\d+m)?(\d+(\.\d+)?s)?$"
@@ -236,11 +236,11 @@ def _listed(value: object) -> object:
 def _pci_addresses(value: object) -> tuple[str, ...]:
     found = [value] if isinstance(value, str) else value
     if not isinstance(found, list | tuple):
-        msg = "this is a list of PCI addresses, such as [0000:03:00.0]"
+        msg = f"this is a list of PCI addresses, such as [{EXAMPLE}]"
         raise ValueError(msg)
     for one in found:
-        if not isinstance(one, str) or not _PCI.fullmatch(one):
-            msg = f"{one!r} is not a PCI address with its domain, such as 0000:03:00.0"
+        if not isinstance(one, str) or not PCI_ADDRESS.fullmatch(one):
+            msg = f"{one!r} is not a PCI address with its domain, such as {EXAMPLE}"
             raise ValueError(msg)
     return tuple(unique(list(found))) if found else ()
 
@@ -343,7 +343,7 @@ OnHost = Annotated[str, AfterValidator(_matches(_ON_HOST, 100, "a name Linux or 
 PciAddresses = Annotated[
     tuple[str, ...],
     PlainValidator(_pci_addresses),
-    WithJsonSchema({"type": "array", "items": {"type": "string", "pattern": _PCI.pattern}}),
+    WithJsonSchema({"type": "array", "items": {"type": "string", "pattern": PCI_ADDRESS.pattern}}),
 ]
 HostKey = Annotated[str, AfterValidator(_host_key)]
 VariableName = Annotated[

@@ -16,6 +16,7 @@ from harness.grub.resolve import Boot
 from harness.grub.rules import Rule, finding
 from harness.grub.vocabulary import Speller
 from harness.preflight.files import Node, UnreadableError, find
+from harness.remote.command import pairs_in
 
 _GRUBENVS = ("boot/grub/grubenv", "grub/grubenv", "boot/grub2/grubenv", "grub2/grubenv")
 _MOST_ENVIRONMENT = 1 << 16
@@ -79,8 +80,8 @@ def environment(files: HostFiles) -> dict[str, str] | None:
             found = find(files, f"/{name}")
             if found and found[1].is_file:
                 text = files.content(found[1]).decode("utf-8", "replace")
-                lines = (line.partition("=") for line in text.splitlines() if "=" in line)
-                return {key: value for key, _, value in lines if not key.startswith("#")}
+                pairs = pairs_in(text)
+                return {key: value for key, value in pairs.items() if not key.startswith("#")}
         except UnreadableError:
             continue
     return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.errors import LabError
 from harness.flight.needs import HostFlag
+from harness.host.iommu import uses_iommu
 from harness.host.xenhost import XenHost
 from harness.remote.command import Command
 
@@ -147,7 +148,6 @@ def flags_of(virt_caps: Collection[str], paths: Mapping[str, str]) -> frozenset[
         HostFlag.NBD: {"qemu-nbd", "nbd-module", "python3"} <= paths.keys(),
         HostFlag.LIBVIRT: {"virsh", "libvirt-xen"} <= paths.keys(),
         HostFlag.PCIBACK: "pciback" in paths,
-        # Of Xen's, both are only said where it has switched an IOMMU on (arch/x86/sysctl.c).
-        HostFlag.IOMMU: bool({"hvm_directio", "pv_directio"} & set(virt_caps)),
+        HostFlag.IOMMU: uses_iommu(virt_caps),
     }
     return frozenset(flag for flag, there in found.items() if there)

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from harness.errors import CommandFailed, LabError
-from harness.host.relay import carry
+from harness.host.relay import carry, open_both
 from harness.host.xenhost import XenHost
 from harness.remote.command import Command
 from harness.units import Size
 from harness.wait import Deadline
 from harness.xen.config import check_domain_name
-from harness.xen.moves import ROOM, SPARE
+from harness.xen.files import ROOM_FOR
+from harness.xen.moves import SPARE
 
 # Where xl would start ssh, it starts what passes on its words. $1 name, $2 configuration, $3 log.
 _SEND = """
@@ -29,6 +30,7 @@ echo "ended $status" >>"$3"
 _RECEIVE = 'mkdir -p -m 700 "${1%/*}"; exec xl migrate-receive -p 2>"$1"'
 _WRITE = 'umask 077; mkdir -p "${1%/*}"; cat >"$1"'
 _SAID = 'cat "$1" 2>/dev/null || :; rm -f "$1"'
+_MAKE_ROOM = f'{ROOM_FOR}room_for "$1" "$2"'
 _TAKE_FILE = 'exec head -c "$2" >"$1"'
 # $1 name, $2 file, $3 configuration.
 _RESTORE = """
@@ -55,13 +57,9 @@ class Crossing:
         path = f"{self.directory}/{check_domain_name(name)}.cfg"
         sent, received = f"{self.directory}/sent.log", f"{self.directory}/received.log"
         self._write(self.source, path, config)
-        send = self.source.runner.open(Command.script("send-domain", _SEND, name, path, sent))
-        try:
-            receive = self.target.runner.open(Command.script("receive-domain", _RECEIVE, received))
-        except BaseException:
-            send.close()
-            raise
-        carry(send, receive, Deadline.after(timeout))
+        send = Command.script("send-domain", _SEND, name, path, sent)
+        receive = Command.script("receive-domain", _RECEIVE, received)
+        self._carry(send, receive, timeout)
         said = {
             self.source.name: self._said(self.source, sent),
             self.target.name: self._said(self.target, received),
@@ -78,15 +76,10 @@ class Crossing:
     def copy(self, path: str, size: Size, timeout: timedelta) -> None:
         """Copy a file of *size* bytes to where it has the same name."""
         room = (size + SPARE) >> 20
-        self.target.runner.run(Command.script("make-room", ROOM, "", path, room))
-        send = self.source.runner.open(Command.script("send-file", 'exec cat "$1"', path))
-        try:
-            take = Command.script("receive-file", _TAKE_FILE, path, int(size))
-            receive = self.target.runner.open(take)
-        except BaseException:
-            send.close()
-            raise
-        carried = carry(send, receive, Deadline.after(timeout))
+        self.target.runner.run(Command.script("make-room", _MAKE_ROOM, path, room))
+        send = Command.script("send-file", 'exec cat "$1"', path)
+        receive = Command.script("receive-file", _TAKE_FILE, path, int(size))
+        carried = self._carry(send, receive, timeout)
         found = int(self.target.runner.run(Command.of("stat", "-c", "%s", path)).stdout)
         if not carried == found == size:
             msg = f"of {path}, {int(size)} bytes, {found} came to {self.target.name}"
@@ -98,6 +91,11 @@ class Crossing:
         self._write(self.target, settings, config)
         command = Command.script("restore-domain", _RESTORE, name, path, settings)
         return int(self.target.runner.run(command, timeout=timeout).stdout)
+
+    def _carry(self, send: Command, receive: Command, timeout: timedelta) -> int:
+        """What the one says is what the other hears; how many bytes that were."""
+        streams = open_both((self.source.runner, send), (self.target.runner, receive))
+        return carry(*streams, Deadline.after(timeout))
 
     def _write(self, host: XenHost, path: str, text: str) -> None:
         host.runner.run(Command.script("write-config", _WRITE, path), stdin=text.encode())

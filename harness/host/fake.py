@@ -207,7 +207,8 @@ class FakeHost:
     def _with_files(self) -> str:
         found = [f"/run/xenflight/flights/{run}" for run in sorted(self.flights)]
         runs = sorted({build.split("/")[0] for build in self.builds})
-        found += [f"/var/lib/xenflight/builds/{run}" for run in runs]
+        inside = sorted(build for build in self.builds if "/" in build)
+        found += [f"/var/lib/xenflight/builds/{name}" for name in (*runs, *inside)]
         return "\n".join(found + [f"/run/xenflight/locks/{name}" for name in self.lock_files])
 
     def _forget_lock(self, call: Call) -> Reply:

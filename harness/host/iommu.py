@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from harness.remote.command import Command, Runner
@@ -19,6 +19,7 @@ UNKNOWN = "unknown"
 NONE = "none"
 _KINDS: Mapping[str, str] = {"VT-d": "Intel VT-d", "AMD-Vi": "AMD-Vi"}
 _MODE = re.compile(r"Dom0 mode: (.+)")
+_DIRECTIO = frozenset({"hvm_directio", "pv_directio"})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,12 @@ class Iommu:
     """Xen's own words, a line each."""
 
 
+def uses_iommu(virt_caps: Collection[str]) -> bool:
+    """Whether `xl info`'s ``virt_caps`` tell of an IOMMU. Xen says either word only where it has
+    switched one on (xen/arch/x86/sysctl.c)."""
+    return not _DIRECTIO.isdisjoint(virt_caps)
+
+
 def look_at_iommu(runner: Runner) -> Iommu:
     """Ask Xen on *runner*'s host."""
     return parse_iommu(runner.run(Command.script("show-iommu", _LOOK)).stdout)
@@ -50,7 +57,7 @@ def parse_iommu(text: str) -> Iommu:
     caps = next((line.split()[1:] for line in lines if line.startswith("virt_caps ")), [])
     groups = next((line.split()[1] for line in lines if line.startswith("groups ")), "0")
     said = [line.removeprefix("(XEN) ").strip() for line in lines if line.startswith("(XEN)")]
-    used = bool({"hvm_directio", "pv_directio"} & set(caps))
+    used = uses_iommu(caps)
     words = "\n".join(said)
     kind = next((name for mark, name in _KINDS.items() if mark in words), UNKNOWN)
     mode = _MODE.search(words)

@@ -11,15 +11,15 @@ themselves when their SSH channel does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from harness.errors import DeadlineExceeded, LabError
 from harness.host.lock import LOCK_DIRECTORY
 from harness.host.names import BUILDS_FOR_RUN, BUILDS_GUEST, build_directory, run_directory
-from harness.host.relay import Join, Joined
+from harness.host.relay import Join, Joined, open_both
 from harness.host.xenhost import XenHost
-from harness.remote.command import Command, Stream
+from harness.remote.command import Command
 from harness.wait import Deadline, NotYet, wait_for
 
 READY = timedelta(seconds=45)
@@ -79,8 +79,15 @@ try:
         image = "driver=raw,file.driver=nbd,file.server.type=unix,file.server.path=" + path
         client = call("qemu-nbd", "--connect=" + device, "--cache=none", "--image-opts",
             image + ",file.export=" + name)
-        door.settimeout(300)
-        link, _ = door.accept()
+        door.settimeout(1)
+        link = None
+        while link is None:
+            try:
+                link, _ = door.accept()
+            except socket.timeout:
+                # It says by its end that it has the disk, or that it can't: then nobody calls.
+                if client.poll() is not None:
+                    sys.exit(1)
         link.settimeout(None)
         def take():
             while data := os.read(0, 65536):
@@ -99,10 +106,10 @@ try:
             os.write(1, data)
         waiting.join()
 finally:
-    open(base + ".ended", "w").close()
-    os.unlink(path)
     if device:
         call("qemu-nbd", "--disconnect", device).wait()
+    open(base + ".ended", "w").close()
+    os.unlink(path)
 """
 # $1 program, $2 where its files begin, $3 socket, $4 name.
 _LEND = 'mkdir -p -m 700 "${2%/*}"; rm -f "$2".* "$3"; exec python3 -c "$1" "$2" "$3" qemu-nbd \
@@ -146,15 +153,9 @@ class Lender:
             f"driver=raw,file.driver=host_device,file.filename={self.owner.volumes.path(volume)},"
             "file.locking=off,file.cache.direct=on"
         )
-        serve = self._open(self.owner, "lend-disk", _LEND, _SERVE, path, socket, name, image)
-        try:
-            take = self._open(
-                self.borrower, "borrow-disk", _TAKE, _BORROW, path, socket, name, LOCK
-            )
-        except BaseException:
-            serve.close()
-            raise
-        joined = self.join(serve, take)
+        serve = self._marked("lend-disk", _LEND, _SERVE, path, socket, name, image)
+        take = self._marked("borrow-disk", _TAKE, _BORROW, path, socket, name, LOCK)
+        joined = self.join(*open_both((self.owner.runner, serve), (self.borrower.runner, take)))
         try:
             device = self._await(path, Deadline.after(patience))
         except BaseException:
@@ -162,10 +163,10 @@ class Lender:
             raise
         return LentDisk(device=device, joined=joined, give=lambda: self._give_back(device))
 
-    def _open(self, host: XenHost, name: str, script: str, *words: str) -> Stream:
+    def _marked(self, name: str, script: str, *words: str) -> Command:
+        """A script that says in its environment whose it is."""
         command = Command.script(name, script, *words)
-        env = {BUILDS_FOR_RUN: self.run, BUILDS_GUEST: self.hostname}
-        return host.runner.open(Command(command.argv, env=env))
+        return replace(command, env={BUILDS_FOR_RUN: self.run, BUILDS_GUEST: self.hostname})
 
     def _await(self, path: str, deadline: Deadline) -> str:
         look = Command.script("borrowed-device", _DEVICE, path)
@@ -204,6 +205,11 @@ class LentDisk:
         """Its path on the host that has borrowed it."""
         self._joined = joined
         self._give = give
+
+    @property
+    def lost(self) -> bool:
+        """Whether it leads nowhere any more, though nobody gave it back."""
+        return self._joined.over
 
     def give_back(self) -> None:
         """Let go of it, with all that was written there: nobody may use it any more.

@@ -7,14 +7,14 @@ undo all that was done, also for whoever comes after a job that died.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
 from harness.errors import DeadlineExceeded, LabError, Starved
 from harness.host.names import RUN_DIRECTORY
-from harness.remote.command import Command, Runner
+from harness.pci import PCI_ADDRESS
+from harness.remote.command import Command, Runner, pairs_in
 from harness.wait import Deadline, NotYet, wait_for
 
 CLAIMS = f"{RUN_DIRECTORY}/devices"
@@ -23,7 +23,6 @@ PCIBACK = "pciback"
 """dom0's driver for devices that guests have (linux, drivers/xen/xen-pciback)."""
 NO_DRIVER = "none"
 TIMEOUT = timedelta(minutes=2)
-_ADDRESS = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
 _POLL = timedelta(seconds=2)
 
 _DRIVER = """\
@@ -149,7 +148,7 @@ def assign_device(runner: Runner, device: PciDevice) -> None:
     """Make it assignable: from now on it is pciback's. `LabError` with xl's words if it is not."""
     command = Command.script("assign-device", _ASSIGN, CLAIMS, device.address)
     said = runner.run(command, timeout=TIMEOUT)
-    facts = _facts(said.stdout)
+    facts = pairs_in(said.stdout)
     listed = device.address in facts.get("assignable", "").split()
     if facts.get("driver") != PCIBACK or not listed:
         msg = (
@@ -182,7 +181,7 @@ def read_claims(text: str) -> list[DeviceClaim]:
         path, _, owner = line.partition(" ")
         directory, _, address = path.rpartition("/")
         # It becomes part of a path on the host.
-        if directory == CLAIMS and _ADDRESS.fullmatch(address) and "/" in owner:
+        if directory == CLAIMS and PCI_ADDRESS.fullmatch(address) and "/" in owner:
             found.append(DeviceClaim(address=address, domain=owner.rpartition("/")[0]))
     return found
 
@@ -190,7 +189,7 @@ def read_claims(text: str) -> list[DeviceClaim]:
 def _claim(runner: Runner, address: str, domain: str) -> PciDevice | str:
     """The device, or who has it."""
     said = runner.run(Command.script("claim-device", _CLAIM, CLAIMS, address, domain)).stdout
-    facts = _facts(said)
+    facts = pairs_in(said)
     if "busy" in facts:
         return facts["busy"].rpartition("/")[0]
     if "used" in facts:
@@ -206,7 +205,3 @@ def _claim(runner: Runner, address: str, domain: str) -> PciDevice | str:
         interface=facts.get("interface", ""),
         mac=facts.get("mac", ""),
     )
-
-
-def _facts(text: str) -> Mapping[str, str]:
-    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)

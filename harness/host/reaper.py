@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from harness.errors import HostLost, LabError, UsageError
+from harness.guest.identity import host_name
 from harness.host.builders import end_builders
 from harness.host.kept import KEPT, all_kept_tags, host_time, kept_tags, kept_until
 from harness.host.lease import SETTLE
@@ -37,7 +38,8 @@ from harness.xen.domain import Bounds, Domain
 
 REMOVE_TIMEOUT = timedelta(minutes=2)
 _PLACES = (f"{RUN_DIRECTORY}/flights", BUILD_DIRECTORY, LOCK_DIRECTORY)
-_LIST = f"ls -d {' '.join(f'{place}/*' for place in _PLACES)} 2>/dev/null || :\n{LIST_CLAIMS}"
+_SHOWN = " ".join([*(f"{place}/*" for place in _PLACES), f"{BUILD_DIRECTORY}/*/*"])
+_LIST = f"ls -d {_SHOWN} 2>/dev/null || :\n{LIST_CLAIMS}"
 
 
 @dataclass(kw_only=True)
@@ -51,7 +53,9 @@ class Leftovers:
     devices: list[str] = field(default_factory=list)
     """PCI devices that its guests had, or were to have."""
     builds: bool = False
-    """Whether something was being built on the host itself."""
+    """Whether there is something that was being built on the host itself, or that moved there."""
+    built: list[str] = field(default_factory=list)
+    """What is in the directory for that, less what is of a kept guest: it may be its disk."""
     files: bool = False
     kept: dict[str, timedelta | None] = field(default_factory=dict)
     """Jobs whose guests are kept, and for how long yet; None when there is no end."""
@@ -116,10 +120,17 @@ def inventory(host: XenHost, *, expire: bool = True) -> dict[str, Leftovers]:
             of(owner).devices.append(claim.address)
     for path in listed.splitlines():
         directory, _, run = path.rpartition("/")
+        above, _, owner = directory.rpartition("/")
+        if above == BUILD_DIRECTORY and is_plain(owner):
+            name = run
+            if not name.startswith(_kept_files(found.get(owner))):
+                of(owner).builds = True
+                of(owner).built.append(name)
+            continue
         if not is_plain(run):
             continue
         if directory == BUILD_DIRECTORY:
-            of(run).builds = True
+            of(run).builds = of(run).builds or run not in kept
         elif directory == f"{RUN_DIRECTORY}/flights":
             of(run).files = run not in kept
         elif directory == LOCK_DIRECTORY and is_flight_id(run):
@@ -203,17 +214,18 @@ def _revoke(host: XenHost, runs: list[str]) -> None:
 def _remove(host: XenHost, left: Leftovers) -> Leftovers:
     problems: list[str] = []
     bounds = Bounds().scaled(max(1.0, host.timeout_factor))
-    for name, domid in left.domains.items():
-        ended = Domain(host.xl, name=name, domid=domid).teardown(graceful=False, bounds=bounds)
-        problems += [str(error) for error in ended.errors]
     if left.builds:
-        # Before the volumes: a builder has them mounted.
+        # Before the volumes: a builder has them mounted. Before the domains, too: where nobody
+        # serves a lent disk any more, but nobody has noticed, a back end waits for it for ever.
         try:
             end_builders(host.runner, left.run)
         except HostLost:
             raise
         except LabError as error:
             problems.append(str(error))
+    for name, domid in left.domains.items():
+        ended = Domain(host.xl, name=name, domid=domid).teardown(graceful=False, bounds=bounds)
+        problems += [str(error) for error in ended.errors]
     for address in left.devices:
         try:
             return_device(host.runner, address)
@@ -230,7 +242,9 @@ def _remove(host: XenHost, left: Leftovers) -> Leftovers:
         msg = f"leftovers of {left.run} on {host.name} could not be removed: {'; '.join(problems)}"
         raise LabError(msg)
     if left.builds:
-        host.runner.run(Command.of("rm", "-rf", build_directory(left.run)))
+        directory = build_directory(left.run)
+        mine = [f"{directory}/{name}" for name in left.built] if left.kept_jobs else [directory]
+        host.runner.run(Command.of("rm", "-rf", *mine))
     if not left.kept_jobs:
         host.xl.forget(domain_prefix(left.run))
         host.runner.run(Command.of("rm", "-rf", run_directory(left.run)))
@@ -240,6 +254,13 @@ def _remove(host: XenHost, left: Leftovers) -> Leftovers:
 
 def _tags_of(run: str) -> tuple[str, str]:
     return f"{TAG}.role={Role.SCRATCH}", f"{TAG}.run={run}"
+
+
+def _kept_files(left: Leftovers | None) -> tuple[str, ...]:
+    """How the names of files begin that kept guests have below the flight's builds."""
+    if left is None:
+        return ()
+    return tuple(name(left.run, job) for job in left.kept_jobs for name in (domain_name, host_name))
 
 
 def _kept_domains(left: Leftovers | None) -> set[str]:

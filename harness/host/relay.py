@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from harness.errors import DeadlineExceeded, HostLost, LabError
-from harness.remote.command import Stream
+from harness.remote.command import Command, Runner, Stream
 from harness.wait import Deadline
 
 CHUNK = 1 << 16
@@ -26,6 +26,11 @@ _SHORT, _NOW = timedelta(milliseconds=50), timedelta(0)
 
 class Joined(Protocol):
     """Two streams that are joined."""
+
+    @property
+    def over(self) -> bool:
+        """Whether either has ended, and so both."""
+        ...
 
     def close(self) -> None:
         """End both; never raises, and is harmless twice."""
@@ -41,14 +46,21 @@ class Relay:
 
     def __init__(self, one: Stream, other: Stream) -> None:
         self._streams = (one, other)
+        self._over = threading.Event()
         for source, sink in ((one, other), (other, one)):
             work = threading.Thread(
                 target=self._pass_on, args=(source, sink), name="relay", daemon=True
             )
             work.start()
 
+    @property
+    def over(self) -> bool:
+        """See `Joined.over`."""
+        return self._over.is_set()
+
     def close(self) -> None:
         """See `Joined.close`."""
+        self._over.set()
         for stream in self._streams:
             stream.close()
 
@@ -59,6 +71,16 @@ class Relay:
                 if data:
                     sink.write(data)
         self.close()
+
+
+def open_both(one: tuple[Runner, Command], other: tuple[Runner, Command]) -> tuple[Stream, Stream]:
+    """Start a command on each of two hosts, in this order; both run, or neither."""
+    first = one[0].open(one[1])
+    try:
+        return first, other[0].open(other[1])
+    except BaseException:
+        first.close()
+        raise
 
 
 def carry(source: Stream, sink: Stream, deadline: Deadline) -> int:
@@ -73,8 +95,9 @@ def carry(source: Stream, sink: Stream, deadline: Deadline) -> int:
             if data and not _taken(sink, data):
                 break
             carried += len(data or b"")
-            while back := sink.read(CHUNK, _NOW):
-                source.write(back)
+            # If the source has ended its next read says so, after all that it had to say.
+            while (back := sink.read(CHUNK, _NOW)) and _taken(source, back):
+                pass
             if deadline.expired:
                 msg = f"{carried} bytes went from one host to the other, and then time was up"
                 raise DeadlineExceeded(msg)

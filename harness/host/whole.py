@@ -7,7 +7,7 @@ knows then which boot it is in.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from harness.errors import LabError, Starved
@@ -52,8 +52,8 @@ class WholeHost:
 def take_whole(
     host: XenHost, claim: Claim, terms: SlotTerms, on_busy: Busy = lambda _: None
 ) -> WholeHost:
-    """All of *host*, waited for as for one slot. `Starved` when it is not to be had in time, is
-    drained, or somebody's domains run there; `LabError` when nobody can tell."""
+    """All of *host*, waited for no longer than for one slot. `Starved` when it is not to be had in
+    time, is drained, or somebody's domains run there; `LabError` when nobody can tell."""
     deadline = Deadline.after(max(terms.patience, _LEAST))
     try:
         lock = take_lock(host.runner, LOCK, deadline)
@@ -65,7 +65,9 @@ def take_whole(
     whole = WholeHost(claim=claim, terms=terms, lock=lock, leases=[])
     try:
         for _ in range(terms.slots):
-            whole.leases.append(take_lease(host.runner, claim, terms, on_busy))
+            left = min(terms.patience, timedelta(seconds=deadline.remaining))
+            mine = replace(terms, patience=left)
+            whole.leases.append(take_lease(host.runner, claim, mine, on_busy))
         if others := find_use(host, claim.flight).others:
             msg = f"{host.name} is not to be rebooted: others use it: {'; '.join(others)}"
             raise Starved(msg)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from harness.errors import LabError
-from harness.remote.command import Command, Runner
+from harness.remote.command import Command, Runner, pairs_in
 
 MENU = "/boot/grub/grub.cfg"
 CUSTOM = "/boot/grub/custom.cfg"
@@ -70,7 +70,7 @@ class BootFacts:
 def look(runner: Runner) -> BootFacts:
     """Ask the host; `LabError` when it does not answer."""
     said = runner.run(Command.script("host-boot-facts", _LOOK)).stdout
-    found = dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    found = pairs_in(said)
     return BootFacts(
         **{field.name: found.get(field.name, "").strip() for field in fields(BootFacts)}
     )

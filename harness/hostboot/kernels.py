@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from harness.errors import GuestFailure, LabError
-from harness.remote.command import Command, CommandResult, Runner
+from harness.remote.command import Command, CommandResult, Runner, pairs_in
 
 HOME = "/var/lib/xenflight/upgrade"
 REFRESH_TIMEOUT = timedelta(minutes=3)
@@ -154,7 +154,7 @@ def installed(runner: Runner) -> list[str]:
 def room_for(runner: Runner, release: str) -> Room:
     """What it takes, and what there is. `LabError` where that can't be told."""
     command = Command.script("room-for-kernel", _SIZES, HOME, package_of(release))
-    said = dict(line.split("=", 1) for line in runner.run(command).stdout.split())
+    said = pairs_in(runner.run(command).stdout)
     try:
         return Room(
             unpacked=int(said["unpacked"]) << 10,

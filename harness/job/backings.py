@@ -18,6 +18,7 @@ from harness.storage.names import scratch_name, scratch_tags
 from harness.units import Size
 from harness.wait import Deadline
 from harness.xen.config import Disk
+from harness.xen.files import FORGET_FILES, ROOM_FOR
 
 SIZE = Size.parse("64M")
 """Of such a disk, unless it is told: enough for thousands of blocks, little for an emulated one."""
@@ -29,24 +30,12 @@ DAMAGED = 86
 MAKE_TIMEOUT = timedelta(minutes=2)
 REMOVE_TIMEOUT = timedelta(minutes=2)
 
-# Not in memory, and where a dead flight's files are removed. A teardown beside it removes the
-# directory once that is empty. $1 file, $2 format, $3 MiB.
-_MAKE_IMAGE = """
-umask 077
-tries=0
-until mkdir -p "${1%/*}" && : >"$1"; do
-    tries=$((tries + 1)); [ $tries -lt 5 ] || exit 1
-done 2>/dev/null
-free=$(df -Pm "${1%/*}" | { read -r _; read -r _ _ _ free _; echo "$free"; })
-# As much again to read it all when it is looked at.
-if [ "$free" -lt $((2 * $3 + 64)) ]; then
-    rm -f "$1"; rmdir "${1%/*}" 2>/dev/null || :
-    echo "No space left on device: ${1%/*} has $free MiB" >&2
-    exit 87
-fi
+# Not in memory, and where a dead flight's files are removed; with room for as much again, to read
+# it all when it is looked at. $1 file, $2 format, $3 MiB.
+_MAKE_IMAGE = f"""{ROOM_FOR}
+room_for "$1" $((2 * $3 + 64))
 if [ "$2" = raw ]; then truncate -s "$3M" "$1"; else qemu-img create -q -f "$2" "$1" "$3M"; fi
 """
-_FORGET_IMAGE = 'rm -f "$1" "$1.raw"; rmdir "${1%/*}" 2>/dev/null || :'
 # What is there, and not what dom0 has of it in its cache. $1 file or device, $2 format.
 _HASH_BACKING = """
 if [ "$2" = raw ]; then
@@ -172,7 +161,7 @@ def remove_disk(host: XenHost, disk: LaterDisk) -> None:
 
 def forget_image(host: XenHost, path: str) -> None:
     """Remove the file that a disk is in, and its directory if that is empty then."""
-    host.runner.run(Command.script("forget-image", _FORGET_IMAGE, path))
+    host.runner.run(Command.script("forget-image", FORGET_FILES, path, f"{path}.raw"))
 
 
 def hash_backing(host: XenHost, disk: LaterDisk, timeout: timedelta) -> str:

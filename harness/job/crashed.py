@@ -34,12 +34,14 @@ def clear_crashed(
     name.
     """
     stuck: dict[str, LabError] = {}
+    removed: list[str] = []
     for name in hosts:
         try:
             host = connect(name)
             with Placements(directory).clearing(spec.name):
                 revoke_leases(host.runner, [plan.flight_id], job=spec.name)
-                step.facts["reaped"] = f"{name}: {clear_own(host, spec, plan.flight_id)}"
+                removed.append(f"{name}: {clear_own(host, spec, plan.flight_id)}")
+            step.facts["reaped"] = "; ".join(removed)
         except LabError as error:
             stuck[name] = error
     return stuck

@@ -197,21 +197,17 @@ class FlightRun:
             else every
             for job in jobs
         }
-        peers = {
-            job.name: peers_of(
-                job.peer,
-                fits[job.name],
-                {name: usable[name].capabilities.xen for name in fits[job.name]},
-            )
+        versions = {
+            job.name: {name: usable[name].capabilities.xen for name in fits[job.name]}
             for job in jobs
             if job.peer
         }
+        wanted = {job.name: job.peer for job in jobs if job.peer}
+        peers = {job: peers_of(wanted[job], found) for job, found in versions.items()}
         alone = {
-            job.name: why_alone(
-                job.peer, {name: usable[name].capabilities.xen for name in fits[job.name]}
-            )
-            for job in jobs
-            if job.peer and fits[job.name] and not peers[job.name]
+            job: why_alone(wanted[job], found)
+            for job, found in versions.items()
+            if found and not peers[job]
         }
         fits |= {name: tuple(places) for name, places in peers.items()}
         # What some host can't do, one that is down today may.

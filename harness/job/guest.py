@@ -185,6 +185,10 @@ class GuestUnderTest(GuestCrossing):
         tags = kept_tags(self.host.runner, self._keep_for)
         for volume in mine:
             self.host.volumes.add_tags(volume, tags)
+        if self._peer:
+            # Nobody lends its disk from now on, so nothing of it is on that host.
+            self.take_back_disk()
+            self._clear(self._peer)
         return True
 
     def close(self) -> None:

@@ -5,10 +5,12 @@ Wherever it is, all other verbs are of that host: its console, its dom0, its too
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 
-from harness.errors import DeadlineExceeded, NotApplicable
+from harness.errors import DeadlineExceeded, GuestFailure, LabError, NotApplicable
 from harness.flight.axes import Virt
 from harness.host.crossing import Crossing
 from harness.host.lend import READY, Lender, LentDisk
@@ -19,12 +21,15 @@ from harness.job.guestmoving import MOVE_TIMEOUT, SETTLE
 from harness.job.seat import Seat
 from harness.job.slot import in_slot
 from harness.job.xlcalls import under_test
+from harness.remote.command import Command
 from harness.units import Size
 from harness.wait import Deadline, NotYet, wait_for
 from harness.xen.config import Disk
 from harness.xen.listing import XenInfo
 from harness.xen.moves import XlMoves, why_not_live
 
+ANSWER = timedelta(seconds=20)
+"""For dom0 to say that it is there, on hardware."""
 COPY_TIMEOUT = timedelta(minutes=3)
 """For the file of a saved guest, on hardware."""
 
@@ -54,6 +59,32 @@ class GuestCrossing(GuestDisks):
         """The one of its two hosts that it is not on."""
         return self._home if self.away else self.peer
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """As anywhere. While it is away its disk is at home: where that can't be had any more,
+        what it does says nothing of it, and is a `LabError`."""
+        try:
+            with super().waiting():
+                yield
+        except GuestFailure as failure:
+            if why := self._disk_lost():
+                msg = f"its disk was lost while it was away ({why}), so this says nothing of it: "
+                raise LabError(msg + failure.message) from failure
+            raise
+
+    def _disk_lost(self) -> str:
+        """Why the disk that it has at home can't be had; empty when it can, or it is at home."""
+        if not self.away:
+            return ""
+        if self._lent is None or self._lent.lost:
+            return f"{self._home.host.name} lends it no more"
+        try:
+            # It may be silent, and nobody has noticed.
+            self._home.host.runner.run(Command.of("true"), timeout=self.stretched(ANSWER))
+        except LabError as error:
+            return error.message
+        return ""
+
     def require_way(self, *, away: bool) -> None:
         """`NotApplicable` where it cannot go to its second host (*away*), or back from there: it
         is not where that begins, or its Xen is newer.
@@ -80,8 +111,12 @@ class GuestCrossing(GuestDisks):
             raise NotApplicable(why)
 
     def lend_disk(self) -> str:
-        """Have its disk be a disk of its second host, too; how it is called there."""
+        """Have its disk be a disk of its second host, too, if it is not yet; how it is called
+        there."""
         peer = self.peer
+        if self._lent and not self._lent.lost:
+            return self._lent.device
+        self.take_back_disk()
         self._moved = True
         lender = Lender(
             owner=self._home.fenced,

@@ -22,6 +22,7 @@ from harness.host.xenhost import XenHost
 from harness.job import witness
 from harness.job.canary import canary_plan
 from harness.job.canaryguest import CanaryGuest, Order, RealCanary, Step
+from harness.job.hostline import crash_failure
 from harness.job.hostundertest import HostUnderTest
 from harness.job.knowngood import KnownGood, is_there, read_known_good
 from harness.job.secrets import FlightSecrets
@@ -81,28 +82,22 @@ def prove_guest(
     good = require_guest(host)
     host.make_room()
     host.step.facts["guest"] = good.job.name
-    start = host.recorder.mark()
+    start = host.line.mark()
     try:
         _in_a_flight(host, good, make, start)
     except XenflightError as error:
-        if crash := host.crashed_since(start):
+        if crash := host.line.crashed_since(start):
             raise _crash(host, crash, host_on_trial=host_on_trial) from error
         raise
-    if crash := host.crashed_since(start):
+    if crash := host.line.crashed_since(start):
         raise _crash(host, crash, host_on_trial=host_on_trial)
 
 
 def _crash(host: HostUnderTest, crash: Finding, *, host_on_trial: bool) -> XenflightError:
-    msg = f"{host.host.name} crashed while a guest was on it: {crash.line}"
-    if not host_on_trial:
-        return LabError(msg)
     phases = host.step.phases
-    return GuestFailure(
-        msg,
-        phase=phases[-1].name if phases else None,
-        failure_class=f"host-{crash.failure.name}",
-        evidence=crash.line,
-    )
+    what = f"{host.host.name} crashed while a guest was on it"
+    failure = crash_failure(what, crash, phases[-1].name if phases else None)
+    return failure if host_on_trial else LabError(failure.message)
 
 
 def _in_a_flight(host: HostUnderTest, good: KnownGood, make: Make, start: int) -> None:
@@ -135,7 +130,7 @@ def _live(host: HostUnderTest, guest: CanaryGuest, start: int) -> None:
         except XenflightError as error:
             culprit = StepResult(testid=name, status=error.status, reason=str(error))
             # A dom0 that crashed answers nothing, and its line is recorded.
-            if not host.crashed_since(start):
+            if not host.line.crashed_since(start):
                 guest.capture(culprit)
             if isinstance(error, GuestFailure):
                 msg = f"{name}: {error.message}"
@@ -160,7 +155,7 @@ def _flight(host: HostUnderTest, good: KnownGood, start: int) -> Iterator[Plan]:
         note_use(on, good.image.golden, plan.flight_id)
         yield plan
     finally:
-        if host.crashed_since(start):
+        if host.line.crashed_since(start):
             # Whether it comes back is seen again when the job is over.
             with suppress(LabError, GuestFailure):
                 host.rescue()

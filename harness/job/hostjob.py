@@ -13,6 +13,7 @@ from harness.host.slots import Claim, whoami
 from harness.host.whole import take_whole
 from harness.host.xenhost import XenHost
 from harness.hostboot.serial import serial_command
+from harness.job.hostline import HostLine
 from harness.job.hostundertest import HostUnderTest
 from harness.job.secrets import FlightSecrets
 from harness.job.slot import Waiting, slot_terms
@@ -97,6 +98,7 @@ def _take(
     except BaseException:
         host.close()
         raise
+    its_files = files.job(spec.name)
     return HostUnderTest(
         spec=spec,
         host_spec=terms,
@@ -105,7 +107,7 @@ def _take(
         again=lambda: connect(name),
         whole=whole,
         power=_power(terms, plan),
-        serial=serial,
-        files=files.job(spec.name),
+        line=HostLine(name, serial, its_files.path),
+        files=its_files,
         secrets=secrets,
     )

@@ -58,7 +58,7 @@ def prove_host(host: HostUnderTest) -> None:
     if other := [f"{name} {is_}" for name, (is_, wanted) in told.items() if is_ != wanted]:
         msg = f"dom0 of {host.host.name} is another: {', '.join(other)}"
         raise NotApplicable(msg)
-    _ = host.recorder
+    host.line.mark()
 
 
 def prove_menu(host: HostUnderTest) -> None:
@@ -174,7 +174,7 @@ def prove_booted(host: HostUnderTest, entry: XenEntry, title: str, start: int) -
         problems.append(f"dom0 runs {found.kernel}, and the entry has {entry.kernel}")
     if found.next_entry:
         problems.append(f"GRUB would boot {found.next_entry!r} again")
-    lines = host.said_since(start)
+    lines = host.line.said_since(start)
     if not any(f"Booting `{title}'" in line for line in lines):
         problems.append(f"GRUB did not say that it boots {title!r}")
     if missing := _missing_stages(lines):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
@@ -10,10 +9,6 @@ from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
-from harness.console.boot import BootWatcher
-from harness.console.course import HOST_COURSE
-from harness.console.recorder import ConsoleRecorder, Record
-from harness.console.verdicts import Finding, find_sign
 from harness.errors import DeadlineExceeded, GuestFailure, LabError, NotApplicable
 from harness.flight.model import HostSpec, JobSpec
 from harness.flight.plan import Plan
@@ -24,15 +19,15 @@ from harness.grub.resolve import Boot
 from harness.host.whole import WholeHost
 from harness.host.xenhost import XenHost
 from harness.hostboot.custom import remove_entries, write_entries
-from harness.hostboot.entries import usual_boot
+from harness.hostboot.entries import BEFORE, PREFIX, usual_boot
 from harness.hostboot.facts import MENU, BootFacts, look, read_menu
 from harness.job.evidence import Reconnect, secrets_mask, take_evidence
+from harness.job.hostline import HostLine
 from harness.job.prepared import JobFacts
 from harness.job.revive import Revival
 from harness.job.secrets import FlightSecrets
 from harness.power.model import Power
 from harness.remote.command import Command
-from harness.remote.local import LocalRunner
 from harness.results.layout import JobDirectory
 from harness.results.model import EvidenceResult, StepResult
 from harness.status import Status
@@ -43,8 +38,8 @@ from harness.xen.listing import XenInfo
 BACK_TIMEOUT = timedelta(minutes=2)
 """From the login on the serial line until dom0's toolstack answers over SSH, on hardware."""
 REBOOT_COMMAND = Command.of("reboot")
+FORGET_CHOICE = Command.of("grub-editenv", "-", "unset", "next_entry")
 CHOOSE_TIMEOUT = timedelta(minutes=1)
-_CRASHES = frozenset({"kernel-oops", "kernel-panic", "xen-panic", "hwdom-crash"})
 NO_GUEST = "the job had a host and no guest; what is on it is looked at when the flight ends"
 
 
@@ -61,32 +56,33 @@ class HostUnderTest:
         again: Reconnect,
         whole: WholeHost,
         power: Power | None,
-        serial: Command,
+        line: HostLine,
         files: JobDirectory,
         secrets: FlightSecrets,
-        record: Record = ConsoleRecorder,
-        local: LocalRunner | None = None,
     ) -> None:
         self.spec = spec
         self.host = host
+        self.line = line
         self.step = StepRecord(job=spec.name, testid="none")
         self._terms = host_spec
         self._plan = plan
         self._again = again
         self._whole = whole
         self._power = power
-        self._serial = serial
         self._files = files
         self._secrets = secrets
-        self._record = record
-        self._local = local or LocalRunner()
-        self._recorder: ConsoleRecorder | None = None
+        # Nobody stops it: a boot that takes too long ends by its bound.
+        self._revival = Revival(host.name, again, threading.Event())
         self._runvars: dict[str, str] = {}
         self._known: BootFacts | None = None
         """As it last said it."""
         self._written = False
         self._undoing: list[Callable[[], None]] = []
         self._up = True
+        self._chosen = ""
+        """What GRUB was told to boot, and was not asked for yet."""
+        self._entry = ""
+        """What it booted then, the last time; empty: what it does by itself."""
         self._began = SYSTEM_CLOCK.monotonic()
 
     # -- what it is --------------------------------------------------------------------
@@ -153,27 +149,6 @@ class HostUnderTest:
         return self._files.path / self.step.testid
 
     # -- booting it --------------------------------------------------------------------
-
-    @property
-    def recorder(self) -> ConsoleRecorder:
-        """Its serial line, recorded from the first time that somebody asks."""
-        if self._recorder is None:
-            self._files.path.mkdir(parents=True, exist_ok=True)
-            stream = self._local.open(self._serial)
-            self._recorder = self._record(stream, self._files.path, name=self.host.name)
-        return self._recorder
-
-    def said_since(self, position: int) -> list[str]:
-        """Cleaned lines of its serial line."""
-        return self.recorder.lines_since(position)
-
-    def crashed_since(self, position: int) -> Finding | None:
-        """What its serial line has said from *position* on of a crash of Xen or of dom0's kernel.
-
-        A dom0 that crashed may answer for a while still, and then hang on whatever it is asked.
-        """
-        found = (find_sign(line) for line in self.said_since(position))
-        return next((one for one in found if one and one.failure.name in _CRASHES), None)
 
     def rescue(self) -> None:
         """Take its power away for a moment, though it is up, since it crashed; then it is in its
@@ -260,6 +235,7 @@ class HostUnderTest:
     def _choose(self, entry: str) -> BootFacts:
         """Have GRUB boot *entry* the next time, and only then; how the host is now."""
         self.require_way_back()
+        self._chosen = entry
         self.host.runner.run(Command.of("grub-reboot", entry), timeout=CHOOSE_TIMEOUT)
         self.host.runner.run(Command.of("sync"))
         found = self.look()
@@ -275,8 +251,9 @@ class HostUnderTest:
             raise NotApplicable(msg)
 
     def _go(self, before: BootFacts) -> int:
-        start = self.recorder.mark()
+        start = self.line.mark()
         self._up = False
+        self._entry, self._chosen = self._chosen, ""
         self.step.facts["boot_before"] = before.boot_id
         with suppress(LabError):
             # Its answer may be lost with the connection.
@@ -287,33 +264,22 @@ class HostUnderTest:
 
     def _watch(self, step: StepRecord, start: int, before: BootFacts) -> None:
         factor = max(1.0, self.host.timeout_factor)
-        prompt = rf"(?<![\w.-])(?P<own>{re.escape(before.hostname)}) login:(?P<other>)"
-        BootWatcher(
-            self.recorder,
-            timeouts={},
-            domain_state=lambda: "running",
-            hostname=before.hostname,
-            step=step,
-            timeout_factor=factor,
-            start=start,
-            course=HOST_COURSE,
-            prompt=re.compile(prompt),
-        ).to_login()
+        self.line.watch_boot(step, start, before.hostname, factor)
 
     def _return(self, before: BootFacts) -> None:
         """A new connection, to another boot than *before*."""
-        revival = Revival(self.host.name, self._again, threading.Event())
         bound = BACK_TIMEOUT * max(1.0, self.host.timeout_factor)
         with self.step.phase("ssh"):
-            self.host = revival.wait_back(before.boot_id, bound)
+            self.host = self._revival.wait_back(before.boot_id, bound)
         self._up = True
 
     def _recover(self, before: BootFacts) -> None:
         """Take its power away for a moment: GRUB then boots what it usually does."""
         assert self._power  # nothing was booted otherwise
         with self.step.phase("recover"):
-            start = self.recorder.mark()
+            start = self.line.mark()
             self._power.cycle()
+            self._entry = ""
             own = StepRecord(job=self.spec.name, testid=self.step.testid, clock=self.step.clock)
             self._watch(own, start, before)
         self._return(before)
@@ -348,25 +314,45 @@ class HostUnderTest:
         """
         if not self._up:
             self._have_up()
+        self.step = StepRecord(job=self.spec.name, testid="teardown")
         while self._undoing:
             self._undoing.pop()()
         if self._written:
             remove_entries(self.host.runner)
+        self._leave_our_entries()
         self._whole.give_back(self.host.runner)
+
+    def _leave_our_entries(self) -> None:
+        """GRUB has no choice of ours any more, nor is the host in an entry of ours that is not as
+        its own: dom0 may have little memory there."""
+        strange = self._entry.startswith(PREFIX) and self._entry != BEFORE
+        if self._chosen or strange:
+            self.host.runner.run(FORGET_CHOICE, timeout=CHOOSE_TIMEOUT)
+            self._chosen = ""
+        if not strange:
+            return
+        before = self.look()
+        try:
+            start = self._go(before)
+            self._watch(self.step, start, before)
+            self._return(before)
+        except GuestFailure as error:
+            msg = f"{self.host.name} did not come back to its usual boot: {error.message}"
+            raise LabError(msg) from error
 
     def _have_up(self) -> None:
         """After a boot that failed in a step of its own."""
-        revival = Revival(self.host.name, self._again, threading.Event())
-        if (host := revival.answers()) is not None:
+        if (host := self._revival.answers()) is not None:
             self.host, self._up = host, True
             return
         if self._power is None:
             msg = f"{self.host.name} is not up, and nothing can power-cycle it: it stays drained"
             raise LabError(msg)
         self._power.cycle()
+        self._entry = ""
         terms = self._terms.power_terms
         assert terms
-        self.host = revival.wait_back(None, terms.boot_timeout)
+        self.host = self._revival.wait_back(None, terms.boot_timeout)
         self._up = True
 
     def keep(self) -> bool:
@@ -375,8 +361,7 @@ class HostUnderTest:
 
     def close(self) -> None:
         """Let go of its line and of it; never raises."""
-        if self._recorder:
-            self._recorder.close()
+        self.line.close()
         self._whole.let_go()
         self.host.close()
 

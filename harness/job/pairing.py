@@ -25,11 +25,12 @@ _WHAT = {
 }
 
 
-def peers_of(wanted: Peer, fits: Sequence[str], versions: Mapping[str, Version]) -> Peers:
-    """For each host of *fits* on which such a job may begin, the second ones that it may have.
+def peers_of(wanted: Peer, versions: Mapping[str, Version]) -> Peers:
+    """For each host on which such a job may begin, the second ones that it may have.
 
-    A version counts by its first two numbers: Xen promises that all of one release take in each
-    other's guests.
+    *versions*: of Xen, on all hosts that can run it, in the order in which they are preferred. One
+    counts by its first two numbers: Xen promises that all of one release take in each other's
+    guests.
     """
 
     def good(mine: Version, other: Version) -> bool:
@@ -37,9 +38,9 @@ def peers_of(wanted: Peer, fits: Sequence[str], versions: Mapping[str, Version])
 
     found = {
         name: tuple(
-            other for other in fits if other != name and good(versions[name], versions[other])
+            other for other, version in versions.items() if other != name and good(mine, version)
         )
-        for name in fits
+        for name, mine in versions.items()
     }
     return {name: others for name, others in found.items() if others}
 
@@ -58,7 +59,8 @@ def choose_pair(
 ) -> tuple[str, str]:
     """The first of *places* and the second host for it, both with a free slot if there are such.
 
-    `Starved` when there is none that is *well*.
+    *free* counts the free slots of a host; below 0 it does not answer, and comes last. `Starved`
+    when there is none that is *well*.
     """
     pairs = [
         (name, other)
@@ -69,8 +71,13 @@ def choose_pair(
     if not pairs:
         msg = "no second host is fit for it now"
         raise Starved(msg)
-    rooms = {name: free(name) > 0 for name in dict.fromkeys(one for pair in pairs for one in pair)}
-    return min(pairs, key=lambda pair: not (rooms[pair[0]] and rooms[pair[1]]))
+    rooms = {name: free(name) for name in dict.fromkeys(one for pair in pairs for one in pair)}
+
+    def rank(pair: tuple[str, str]) -> tuple[bool, bool]:
+        least = min(rooms[name] for name in pair)
+        return least < 0, least == 0
+
+    return min(pairs, key=rank)
 
 
 def take_pair(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+from harness.errors import GuestFailure
 from harness.host.pci import CLAIMS
-from harness.remote.command import Command, Runner
+from harness.remote.command import Command, Runner, pairs_in
 
 SHOW_CARDS = (
     "for d in /sys/bus/pci/devices/*; do [ -e $d/vendor ] || continue; r=none; "
@@ -107,34 +109,48 @@ def parse_cards(text: str) -> list[Card]:
 
 
 def read_counters(runner: Runner, interface: str) -> Counters:
-    """Of a guest's *interface*."""
-    said = _lines(runner.run(Command.script("show-counters", _COUNTERS, interface)).stdout)
-    received, sent = said["bytes"][0].split()
-    count, _, kind = said["interrupts"][0].partition(" ")
-    return Counters(
-        driver=said["driver"][0],
-        received=int(received),
-        sent=int(sent),
-        interrupts=int(count),
-        interrupt_kind=kind,
-    )
+    """Of a guest's *interface*. `GuestFailure` when it says something else."""
+    text = runner.run(Command.script("show-counters", _COUNTERS, interface)).stdout
+    with _understood(text):
+        said = _lines(text)
+        received, sent = said["bytes"][0].split()
+        count, _, kind = said["interrupts"][0].partition(" ")
+        return Counters(
+            driver=said["driver"][0],
+            received=int(received),
+            sent=int(sent),
+            interrupts=int(count),
+            interrupt_kind=kind,
+        )
 
 
 def read_bounce(runner: Runner, address: str) -> Bounce:
-    """A guest's, now. *address*: of its card, as it sees it."""
-    said = _lines(runner.run(Command.script("show-bounce", _BOUNCE, address)).stdout)
-    return Bounce(
-        log=tuple(said.get("log", ())),
-        iomem=tuple(said.get("iomem", ())),
-        slots=int(said["slots"][0]) if "slots" in said else None,
-        used=int(said["used"][0]) if "used" in said else None,
-    )
+    """A guest's, now. *address*: of its card, as it sees it. `GuestFailure` when it says something
+    else."""
+    text = runner.run(Command.script("show-bounce", _BOUNCE, address)).stdout
+    with _understood(text):
+        said = _lines(text)
+        return Bounce(
+            log=tuple(said.get("log", ())),
+            iomem=tuple(said.get("iomem", ())),
+            slots=int(said["slots"][0]) if "slots" in said else None,
+            used=int(said["used"][0]) if "used" in said else None,
+        )
 
 
 def read_device(runner: Runner, address: str) -> Mapping[str, str]:
     """What dom0 knows of a device now: ``driver``, ``mac``, ``assignable``, ``claim``."""
     said = runner.run(Command.script("show-device", _DEVICE, CLAIMS, address)).stdout
-    return dict(line.split("=", 1) for line in said.splitlines() if "=" in line)
+    return pairs_in(said)
+
+
+@contextmanager
+def _understood(text: str) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, ValueError) as error:
+        msg = f"asked about its card, the guest said {text[:200]!r}"
+        raise GuestFailure(msg, phase="look", failure_class="command-failed") from error
 
 
 def _lines(text: str) -> dict[str, list[str]]:

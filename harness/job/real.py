@@ -106,6 +106,8 @@ class RealGuests:
         """Of those hosts that the controller of this process has none of."""
         self._used: dict[str, list[str]] = {}
         """Where each job was, the last host last."""
+        self._peers: dict[str, str] = {}
+        """Its second host, if it had one the last time."""
         self._images: dict[str, PreparedImage] = {}
         """Of each job, on that host."""
         self._known: set[tuple[str, str]] = set()
@@ -132,8 +134,9 @@ class RealGuests:
         home, peer = self._seating(prepared, cares).seat(wish)
         name = home.host.name
         self._used[job].append(name)
+        self._peers[job] = peer.host.name if peer else ""
         if peer or placed is None or placed.host != name:
-            self._tell_place(job, name, peer.host.name if peer else "")
+            self._tell_place(job, name, self._peers[job])
         image = self._images[job] = images[name]
         try:
             return GuestUnderTest(
@@ -177,7 +180,10 @@ class RealGuests:
             prepared, name = self._prepared, self._used[job][-1]
             image = self._images.get(job)
             if fault:
-                HostCares(self._files.path, prepared).suspect(job, name, fault)
+                cares = HostCares(self._files.path, prepared)
+                # Which of two it was, nobody knows.
+                for one in filter(None, (name, self._peers.get(job))):
+                    cares.suspect(job, one, fault)
             elif passed and image and (name, image.golden) not in self._known:
                 self._known.add((name, image.golden))
                 note_known_good(self._connected(name, prepared), self._spec(job), image)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from harness.errors import LabError
+from harness.errors import LabError, Starved
 from harness.evidence.collect import PATIENCE
 from harness.flight.model import JobSpec
 from harness.flight.plan import Plan
@@ -144,7 +145,7 @@ class Seating:
             ledgers[host.name] = self._open_ledger(spec, host)
 
         try:
-            names = choose_pair(places, peers, self.cares.fit(names), self._free)
+            names = self._pair(wish, places, peers, names)
             one, other = (self._connected(spec, name) for name in names)
             golden = wish.images[one.name].golden
             mine, second = take_pair(
@@ -155,12 +156,35 @@ class Seating:
             raise
         return (one, mine, ledgers[one.name]), (other, second, ledgers[other.name])
 
+    def _pair(
+        self,
+        wish: Wish,
+        places: Sequence[str],
+        peers: Mapping[str, Sequence[str]],
+        names: Collection[str],
+    ) -> tuple[str, str]:
+        """See `choose_pair`; while something is done about a host that it takes, it waits."""
+        well: set[str] = set()
+        while True:
+            well.update(self.cares.fit(names))
+            try:
+                return choose_pair(places, peers, well, partial(self._free, wish.spec))
+            except Starved:
+                if not (others := [name for name in names if name not in well]):
+                    raise
+            well.update(self.cares.well(wish.spec.name, others, wish.step))
+
     def _connected(self, spec: JobSpec, name: str) -> XenHost:
         capabilities = self.prepared.hosts[name].capabilities
         return as_fast_as(spec, self.hosts.connected(name), capabilities)
 
-    def _free(self, name: str) -> int:
-        found = read_slots(self.hosts.connected(name).runner)
+    def _free(self, spec: JobSpec, name: str) -> int:
+        """How many slots of it are free; below 0 when it does not answer."""
+        try:
+            found = read_slots(self.hosts.connected(name).runner)
+        except LabError as error:
+            self.cares.suspect(spec.name, name, str(error))
+            return -1
         return found.free(self.plan.host_named(name).slots)
 
     def _suspect(self, spec: JobSpec, names: Iterable[str], error: LabError) -> None:

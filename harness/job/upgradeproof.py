@@ -19,12 +19,12 @@ from harness.hostboot.entries import (
 )
 from harness.hostboot.facts import MENU
 from harness.job.hostguest import require_guest
+from harness.job.hostline import crash_failure
 from harness.job.hostproof import prove_booted
 from harness.job.hostundertest import HostUnderTest
 from harness.mirror.mirror import source_line
 from harness.mirror.opening import open_mirror
 from harness.remote.local import LocalRunner
-from harness.steps import StepRecord
 
 
 def prove_plan(host: HostUnderTest) -> None:
@@ -117,10 +117,9 @@ def prove_boot(host: HostUnderTest) -> None:
         host.offer([before, entry], usual=BEFORE)
     start = host.try_boot(chosen)
     prove_booted(host, entry, title, start)
-    if crash := host.crashed_since(start):
-        msg = f"{host.host.name} came up, and crashed: {crash.line}"
-        failure_class = f"host-{crash.failure.name}"
-        raise GuestFailure(msg, phase="boot", failure_class=failure_class, evidence=crash.line)
+    if crash := host.line.crashed_since(start):
+        what = f"{host.host.name} came up, and crashed"
+        raise crash_failure(what, crash, "boot")
 
 
 def prove_back(host: HostUnderTest) -> None:
@@ -152,7 +151,6 @@ def _purge(host: HostUnderTest) -> None:
 def leave(host: HostUnderTest) -> None:
     """Leave the host with the kernel that it had, wherever the job ended. `LabError` when that
     can't be: it then stays drained."""
-    host.step = StepRecord(job=host.spec.name, testid="teardown")
     before, after = host.recall("kernel_before"), host.recall("kernel_after")
     if after and after in kernels.installed(host.host.runner):
         if host.look().kernel == after:

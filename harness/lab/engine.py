@@ -17,6 +17,7 @@ from procrastinate.jobs import Job
 from procrastinate.manager import JobManager
 
 from harness.lab.tables import SCHEMA
+from harness.lab.words import fits
 from harness.store.engine import CONNECT
 from harness.store.url import StoreUrl
 
@@ -73,7 +74,7 @@ class PatientConnector(PsycopgConnector):
 
 
 class FittingJobs(JobManager):
-    """Gives a worker jobs only that may run on one of its hosts."""
+    """Gives a worker jobs only that may run on its hosts."""
 
     def __init__(self, connector: PatientConnector, hosts: Iterable[str]) -> None:
         super().__init__(connector)
@@ -92,11 +93,12 @@ class FittingJobs(JobManager):
         if self.most == 0:
             return None
         rows = await self.connector.execute_query_all_async(
-            query=f"SELECT DISTINCT queue FROM {SCHEMA}.lab_jobs"
+            query="SELECT DISTINCT queue, hosts, spec->>'peer' IS NOT NULL AS pair"
+            f" FROM {SCHEMA}.lab_jobs"
             " WHERE state = 'waiting' AND hosts ?| %(hosts)s::text[]",
             hosts=self._hosts,
         )
-        names = [row["queue"] for row in rows]
+        names = [row["queue"] for row in rows if fits(row["hosts"], self._hosts, pair=row["pair"])]
         found = await super().fetch_job(names, worker_id) if names else None
         if found and self.most is not None:
             self.most -= 1

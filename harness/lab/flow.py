@@ -26,7 +26,7 @@ from harness.lab.join import (
 from harness.lab.lab import TASK, Lab
 from harness.lab.tables import ATTEMPTS, FLIGHTS, JOBS
 from harness.lab.told import Told
-from harness.lab.words import Outcome, State, job_lock, queue_name
+from harness.lab.words import Outcome, State, for_pair, job_lock, queue_name
 from harness.results.events import FlightHeader, PlannedJob
 from harness.results.model import FlightResult, HostFacts, ImageFacts, JobResult, Record, StepResult
 from harness.status import Status
@@ -94,7 +94,7 @@ class HeldFlight:
         names = {row.job_no: list(hosts if hosts is not None else row.hosts) for row in found}
         jobs = [
             Job(
-                queue=queue_name(names[row.job_no]),
+                queue=queue_name(names[row.job_no], pair=for_pair(row.spec)),
                 priority=self.row.priority,
                 lock=job_lock(self.flight_id, row.job),
                 queueing_lock=job_lock(self.flight_id, row.job),

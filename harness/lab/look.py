@@ -13,8 +13,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, TEXT
 from harness.errors import UsageError
 from harness.flight.hints import did_you_mean
 from harness.lab.lab import Lab
-from harness.lab.tables import ATTEMPTS, FLIGHTS, JOBS, SCHEMA, WORKERS
-from harness.lab.words import State
+from harness.lab.tables import ATTEMPTS, FLIGHTS, FOR_PAIR, JOBS, SCHEMA, WORKERS
+from harness.lab.words import State, fits
 from harness.store.tables.base import AnyRow
 
 
@@ -74,10 +74,12 @@ class LabWorker:
 
 def open_jobs(lab: Lab, hosts: Collection[str]) -> int:
     """How many jobs wait or run that may be for who has these hosts."""
-    fits = JOBS.c.hosts.has_any(cast(list(hosts), ARRAY(TEXT)))
+    known = JOBS.c.hosts.has_any(cast(list(hosts), ARRAY(TEXT)))
+    query = select(JOBS.c.hosts, FOR_PAIR, func.count().label("n"))
+    query = query.where(JOBS.c.state != State.ENDED, known).group_by(JOBS.c.hosts, FOR_PAIR)
     with lab.reading() as connection:
-        query = select(func.count()).where(JOBS.c.state != State.ENDED, fits)
-        return connection.scalar(query) or 0
+        found = connection.execute(query).all()
+    return sum(row.n for row in found if fits(row.hosts, hosts, pair=row.pair))
 
 
 def find_queued(connection: Connection, word: str) -> str:

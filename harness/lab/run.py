@@ -15,7 +15,7 @@ from harness.lab.join import joined_job, unrun_job
 from harness.lab.lab import Lab
 from harness.lab.tables import ATTEMPTS, FILES, WORKERS
 from harness.lab.told import Told
-from harness.lab.words import Outcome, State
+from harness.lab.words import Outcome, State, fits, for_pair
 from harness.results.events import PlannedJob
 from harness.status import Status
 from harness.store.tables.base import AnyRow
@@ -189,6 +189,8 @@ def _decide(
     """What became of the attempt, why, and the hosts for which the job waits again, if any."""
     job = told.job
     elsewhere = [name for name in row.hosts if name not in worker.hosts]
+    if not fits(elsewhere, elsewhere, pair=for_pair(row.spec)):
+        elsewhere = []
     if row.cancelled:
         return Outcome.DONE, f"cancelled by {row.cancelled}", ()
     if given_back and job.status is Status.ABORTED:

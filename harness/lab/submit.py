@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import insert, select
 
@@ -15,7 +16,7 @@ from harness.lab.join import unrun_job
 from harness.lab.lab import Lab
 from harness.lab.payload import pack_plan
 from harness.lab.tables import FLIGHTS, JOBS
-from harness.lab.words import State, queue_name
+from harness.lab.words import State, fits, for_pair, queue_name
 from harness.results.belonging import ADHOC
 from harness.results.events import FlightHeader
 from harness.status import Status
@@ -78,12 +79,19 @@ def submit(lab: Lab, plan: Plan, header: FlightHeader, terms: Terms) -> int:
         connection.execute(insert(JOBS), _rows(plan, hosts))
         flight = HeldFlight(lab, connection, plan.flight_id)
         flight.write_whole(ended=None)
-        flight.queue(row for row in flight.jobs() if not row.spec["skip"])
+        flight.queue(row for row in flight.jobs() if not _why_not(row.spec, hosts))
         for row in flight.jobs():
-            if why := row.spec["skip"]:
+            if why := _why_not(row.spec, hosts):
                 planned = flight.planned(row.job_no)
                 flight.end_job(row.job_no, unrun_job(planned, Status.SKIP, why, now()))
-        return sum(not job.skip for job in plan.jobs)
+        return sum(not _why_not(row.spec, hosts) for row in flight.jobs())
+
+
+def _why_not(spec: Mapping[str, Any], hosts: Sequence[str]) -> str:
+    """Why a job can't run on any of *hosts*; empty when it can."""
+    if not spec["skip"] and not fits(hosts, hosts, pair=for_pair(spec)):
+        return f"it needs a second host (peer), and the flight has one: {', '.join(hosts)}"
+    return spec["skip"] or ""
 
 
 def _rows(plan: Plan, hosts: Sequence[str]) -> list[dict[str, object]]:
@@ -94,7 +102,7 @@ def _rows(plan: Plan, hosts: Sequence[str]) -> list[dict[str, object]]:
             "job": job.name,
             "spec": job_dict(job),
             "hosts": list(hosts),
-            "queue": queue_name(hosts),
+            "queue": queue_name(hosts, pair=bool(job.peer)),
             "state": State.WAITING,
             "since": now(),
             "losses": 0,

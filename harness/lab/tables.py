@@ -77,6 +77,9 @@ JOBS = Table(
     Index("lab_jobs_open", "state", "queue"),
 )
 
+FOR_PAIR = JOBS.c.spec["peer"].astext.is_not(None).label("pair")
+"""Whether a job needs two hosts; see `words.for_pair`."""
+
 ATTEMPTS = Table(
     "lab_attempts",
     METADATA,

@@ -16,8 +16,8 @@ from harness.lab.flow import HeldFlight, now, touch_flights
 from harness.lab.join import joined_job, unrun_job
 from harness.lab.lab import Lab
 from harness.lab.run import WorkerId, lost
-from harness.lab.tables import FLIGHTS, JOBS, WORKERS
-from harness.lab.words import MOST_LOSSES, State
+from harness.lab.tables import FLIGHTS, FOR_PAIR, JOBS, WORKERS
+from harness.lab.words import MOST_LOSSES, State, fits
 from harness.status import Status
 from harness.store.tables.base import AnyRow
 from harness.units import human_seconds
@@ -77,7 +77,7 @@ def starve(lab: Lab, at: datetime | None = None) -> list[str]:
 def _waiting(connection: Connection) -> Sequence[AnyRow]:
     columns = (
         *(JOBS.c.flight_id, JOBS.c.job_no, JOBS.c.job, JOBS.c.hosts, JOBS.c.since),
-        *(JOBS.c.queue_id, FLIGHTS.c.patience, FLIGHTS.c.longest),
+        *(JOBS.c.queue_id, FOR_PAIR, FLIGHTS.c.patience, FLIGHTS.c.longest),
     )
     query = select(*columns).join(FLIGHTS, FLIGHTS.c.flight_id == JOBS.c.flight_id)
     return connection.execute(query.where(JOBS.c.state == State.WAITING)).all()
@@ -88,11 +88,12 @@ def _why(row: AnyRow, workers: Sequence[AnyRow], at: datetime) -> str:
     hosts = ", ".join(row.hosts)
     if at - row.since > timedelta(seconds=row.longest):
         return f"no worker took it within {human_seconds(row.longest)}; it may run on {hosts}"
-    fitting = [one.heard for one in workers if set(one.hosts) & set(row.hosts)]
+    fitting = [one.heard for one in workers if fits(row.hosts, one.hosts, pair=row.pair)]
     last = max([row.since, *fitting])
     if at - last > timedelta(seconds=row.patience):
         spell = human_seconds(row.patience)
-        return f"for {spell} there was no worker with a host that it may run on: {hosts}"
+        which = "two hosts" if row.pair else "a host"
+        return f"for {spell} there was no worker with {which} that it may run on: {hosts}"
     return ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from harness.errors import GuestFailure
-from harness.remote.command import Command
+from harness.remote.command import Command, pairs_in
 
 # sysfs has each device below the one that it hangs on, so the drivers of a disk or an interface
 # are those of its ancestors: "vbd" of Xen, or "sd" and "ahci".
@@ -79,7 +79,7 @@ def look_command(mac: str) -> Command:
 
 def parse_seen(text: str) -> Seen:
     """What the command printed; `GuestFailure` when that is not what it prints."""
-    pairs = dict(line.partition("=")[::2] for line in text.splitlines() if "=" in line)
+    pairs = pairs_in(text)
     known = {field.name for field in fields(Seen)}
     # A guest without its interface could not have been asked.
     if not {"clock", "disk_drivers", "net_drivers"} <= pairs.keys() <= known:

@@ -9,30 +9,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness import __version__
+from harness.flight.model import JobSpec
 from harness.flight.runvars import given_runvars
 from harness.plugin.state import FlightState
 from harness.remote.command import Command
 from harness.remote.local import LocalRunner
 from harness.results.events import FlightHeader, PlannedJob
+from harness.results.layout import FlightDirectory
 from harness.results.provenance import describe_revision
 
 
 def flight_header(state: FlightState, steps: Mapping[str, Sequence[str]]) -> FlightHeader:
     """The header of this flight; *steps* are the testids of each job that were collected."""
     jobs = tuple(
-        PlannedJob(
-            name=job.name,
-            suite=job.suite,
-            dist=job.dist,
-            arch=job.arch,
-            virt=job.virt,
-            boot=job.boot,
-            steps=tuple(steps[job.name]),
-            runvars=given_runvars(job),
-            console_log=state.files.relative(state.files.job(job.name).console_log),
-        )
-        for job in state.plan.jobs
-        if steps[job.name]
+        planned_job(job, steps[job.name], state.files) for job in state.plan.jobs if steps[job.name]
     )
     return FlightHeader(
         flight_id=state.plan.flight_id,
@@ -42,6 +32,21 @@ def flight_header(state: FlightState, steps: Mapping[str, Sequence[str]]) -> Fli
         revision=describe_revision(LocalRunner(), Path(__file__).parent),
         command=command_line(),
         jobs=jobs,
+    )
+
+
+def planned_job(job: JobSpec, steps: Sequence[str], files: FlightDirectory) -> PlannedJob:
+    """What is told of a job before it runs; *steps* are its testids."""
+    return PlannedJob(
+        name=job.name,
+        suite=job.suite,
+        dist=job.dist,
+        arch=job.arch,
+        virt=job.virt,
+        boot=job.boot,
+        steps=tuple(steps),
+        runvars=given_runvars(job),
+        console_log=files.relative(files.job(job.name).console_log),
     )
 
 

@@ -10,7 +10,7 @@ from harness.errors import LabError
 from harness.preflight.model import BootCode, Disk, FileSystem, Partition
 from harness.preflight.opened import RawImage
 from harness.preflight.tools import look
-from harness.remote.command import Runner
+from harness.remote.command import Runner, pairs_in
 
 BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"
 EFI_SYSTEM = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"
@@ -95,7 +95,7 @@ def _file_system(image: RawImage, start: int, size: int, runner: Runner) -> File
         *("-O", start, "-S", size, image.path),
         check=False,
     )
-    fields = dict(line.split("=", 1) for line in result.stdout.splitlines() if "=" in line)
+    fields = pairs_in(result.stdout)
     if result.exit_status == _AMBIVALENT:
         return FileSystem(type="", problem="it has the signatures of several file systems")
     if not result.ok and result.exit_status != _NOTHING:

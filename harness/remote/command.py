@@ -125,6 +125,11 @@ class CommandResult:
         raise CommandFailed(msg, exit_status=self.exit_status, stderr=stderr)
 
 
+def pairs_in(text: str) -> dict[str, str]:
+    """The lines of *text* that are ``name=value``, as scripts print what they have found."""
+    return dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+
+
 class Stream(Protocol):
     """A command that goes on running, and the two byte streams to it and from it."""
 

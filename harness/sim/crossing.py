@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from harness.host.lend import LOCK
 from harness.remote.command import Stream
 from harness.sim.dom0 import true
 from harness.sim.host import SimHost
@@ -31,8 +30,20 @@ _DONE = b"done"
 class SimJoined:
     """Two streams between whose ends nobody has to carry anything."""
 
-    def __init__(self, one: Stream, other: Stream) -> None:
+    def __init__(self, one: SimStream, other: SimStream) -> None:
         self._streams = (one, other)
+
+    @classmethod
+    def of(cls, one: Stream, other: Stream) -> SimJoined:
+        """See `harness.host.relay.Join`."""
+        assert isinstance(one, SimStream)
+        assert isinstance(other, SimStream)
+        return cls(one, other)
+
+    @property
+    def over(self) -> bool:
+        """See `harness.host.relay.Joined`."""
+        return any(stream.over for stream in self._streams)
 
     def close(self) -> None:
         """See `harness.host.relay.Joined`."""
@@ -93,15 +104,18 @@ class LendStream(SimStream):
 
     def __init__(self, host: SimHost, what: str, request: Request) -> None:
         super().__init__(host.clock, what)
-        *_, self._name, image = request.words
+        _, base, self._socket, self._name, image = request.words
         path = dict(word.partition("=")[::2] for word in image.split(","))["file.filename"]
         volume = host.group.at(path)
         self._host = host
         if volume:
             host.lent[self._name] = volume
+        host.files.write(f"{base}.log")
+        host.files.write(self._socket)
 
     def _over(self) -> None:
         self._host.lent.pop(self._name, None)
+        self._host.files.remove(self._socket)
 
 
 class BorrowStream(SimStream):
@@ -110,13 +124,17 @@ class BorrowStream(SimStream):
     def __init__(self, host: SimHost, what: str, request: Request) -> None:
         super().__init__(host.clock, what)
         self._host = host
-        found = host.lent.get(request.words[3])
+        _, self._base, self._socket, name, lock = request.words
+        found = host.lent.get(name)
         if found:
             host.borrowed[_DEVICE] = found
-        host.files.write(LOCK)
+        for path in (f"{self._base}.log", self._socket, lock):
+            host.files.write(path)
 
     def _over(self) -> None:
         self._host.borrowed.pop(_DEVICE, None)
+        self._host.files.write(f"{self._base}.ended")
+        self._host.files.remove(self._socket)
 
 
 class TakeFileStream(SimStream):
@@ -164,7 +182,7 @@ def _write_config(host: SimHost, request: Request) -> Answer:
 
 
 def _make_room(host: SimHost, request: Request) -> Answer:
-    host.files.write(request.words[1])
+    host.files.write(request.words[0])
     return Answer()
 
 

@@ -161,6 +161,9 @@ def list_flights(host: SimHost, request: Request) -> Answer:
     found = []
     for directory in (f"{RUN_DIRECTORY}/flights", BUILD_DIRECTORY, LOCK_DIRECTORY):
         found += [f"{directory}/{name}\n" for name in host.files.entries(directory)]
+    for run in host.files.entries(BUILD_DIRECTORY):
+        directory = f"{BUILD_DIRECTORY}/{run}"
+        found += [f"{directory}/{name}\n" for name in host.files.entries(directory)]
     found += [f"{line}\n" for line in host.pci.claims()]
     return Answer(stdout="".join(found))
 

@@ -9,7 +9,8 @@ from harness.flight.faults import FaultKind
 from harness.sim.host import SimHost
 from harness.sim.request import Answer, Handler, Request
 from harness.sim.xl import unknown
-from harness.xen.moves import INCOMING, NO_ROOM
+from harness.xen.files import NO_ROOM
+from harness.xen.moves import INCOMING
 
 _SECONDS = 6.0
 """What it takes to write or to read a guest of 512 MiB."""

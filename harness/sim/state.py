@@ -46,7 +46,7 @@ def state_of(host: SimHost) -> HostState:
         ),
         xenstore=frozenset(tree(host)),
         interfaces=frozenset(host.interfaces),
-        devices=frozenset([*host.pci.owners, *host.pci.assignable]),
+        devices=frozenset([*host.pci.owners, *host.pci.assignable, *host.borrowed]),
         consoles=frozenset(host.consoles.values()),
         files=frozenset(host.files.owned()),
         locks=frozenset(host.locks.held),

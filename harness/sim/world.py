@@ -91,7 +91,7 @@ class SimWorld:
             reach=self._reach,
             connect=lambda spec, _endpoint, patience=CONNECT_TIMEOUT: self.connect(spec, patience),
             record=SimRecorder.of,
-            join=SimJoined,
+            join=SimJoined.of,
             images=self._images,
             care=self._care,
         )

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from harness.errors import UsageError
+from harness.pci import EXAMPLE, PCI_ADDRESS
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+\-]*")
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}", re.IGNORECASE)
 _VDEV = re.compile(r"(xvd|hd|sd)[a-z]{1,2}[0-9]{0,3}")
 _BRIDGE = re.compile(r"[A-Za-z0-9_.\-]{1,15}")
 _CPUS = re.compile(r"\d+(-\d+)?(,\d+(-\d+)?)*")
-_PCI = re.compile(r"[0-9a-f]{4}:[0-9a-f]{2}:[01][0-9a-f]\.[0-7]")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
@@ -126,7 +126,7 @@ class DomainConfig:
         if self.cpus:
             _require(_CPUS, self.cpus, "a list of processors", "0-3,6")
         for address in self.pci:
-            _require(_PCI, address, "the address of a PCI device", "0000:03:00.0")
+            _require(PCI_ADDRESS, address, "the address of a PCI device", EXAMPLE)
         self._check_boot()
         vdevs = [disk.vdev for disk in self.disks]
         twice = sorted({vdev for vdev in vdevs if vdevs.count(vdev) > 1})

@@ -8,11 +8,13 @@ from harness.errors import NotApplicable
 from harness.remote.command import Command, Runner
 from harness.units import Size
 from harness.xen.config import check_domain_name
+from harness.xen.files import ROOM_FOR
 from harness.xen.libvirt import HEAD, call
-from harness.xen.moves import QUICK, ROOM, SPARE, XlMoves
+from harness.xen.moves import QUICK, SPARE, XlMoves
 
 _SAVE = f"""{HEAD}
-{ROOM}
+{ROOM_FOR}
+room_for "$2" "$3"
 virsh save "$1" "$2" >&2 || {{ rm -f "$2"; failed; }}
 stat -c %s "$2"
 """

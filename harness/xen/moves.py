@@ -12,6 +12,7 @@ from typing import Protocol
 from harness.remote.command import Command, Runner
 from harness.units import Size
 from harness.xen.config import check_domain_name
+from harness.xen.files import FORGET_FILES, ROOM_FOR
 from harness.xen.listing import XenInfo
 
 INCOMING, AWAY, RENAMED = "--incoming", "--migratedaway", "--renamed"
@@ -22,25 +23,9 @@ PASSING = (INCOMING, AWAY, RENAMED)
 QUICK = timedelta(seconds=60)
 SPARE = Size.parse("128M")
 """What dom0 keeps free of its disk when a domain is saved."""
-NO_ROOM = 87
-"""Exit status of a save that was not begun; chosen by us."""
-
-# The file is there before the toolstack opens it, since another guest's teardown removes their
-# common directory once that is empty. $1 name, $2 file, $3 MiB.
-ROOM = """
-umask 077
-tries=0
-until mkdir -p "${2%/*}" && : >"$2"; do
-    tries=$((tries + 1)); [ $tries -lt 5 ] || exit 1
-done 2>/dev/null
-free=$(df -Pm "${2%/*}" | { read -r _; read -r _ _ _ free _; echo "$free"; })
-if [ "$free" -lt "$3" ]; then
-    rm -f "$2"; rmdir "${2%/*}" 2>/dev/null || :
-    echo "No space left on device: ${2%/*} has $free MiB, and $3 are needed" >&2
-    exit 87
-fi
-"""
-_SAVE = f"""{ROOM}
+# $1 name, $2 file, $3 MiB.
+_SAVE = f"""{ROOM_FOR}
+room_for "$2" "$3"
 xl save "$1" "$2" >&2 || {{ status=$?; rm -f "$2"; exit $status; }}
 stat -c %s "$2"
 """
@@ -56,7 +41,6 @@ _MIGRATE = """
 xl migrate -s '' "$1" 'exec xl migrate-receive -p' >&2
 xl domid "$1"
 """
-_FORGET = 'rm -f "$1"; rmdir "${1%/*}" 2>/dev/null || :'
 
 
 class Moves(Protocol):
@@ -127,7 +111,7 @@ class XlMoves:
 
     def forget(self, path: str) -> None:
         """Remove the file of a saved domain, and its directory if that is empty then."""
-        self._runner.run(Command.script("forget-saved", _FORGET, path))
+        self._runner.run(Command.script("forget-saved", FORGET_FILES, path))
 
     def _run(self, command: Command, timeout: timedelta) -> str:
         return self._runner.run(command, timeout=timeout).stdout.strip()

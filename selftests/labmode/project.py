@@ -29,7 +29,9 @@ from harness.lab.look import QueuedJob, queued_jobs
 from harness.lab.submit import Terms, submit
 from harness.lab.worker import Terms as WorkerTerms
 from harness.lab.worker import Worker
-from harness.results.events import FlightHeader, PlannedJob
+from harness.plugin.header import planned_job
+from harness.results.events import FlightHeader
+from harness.results.layout import FlightDirectory
 from harness.steps import LEAK_CHECK
 from harness.store.store import Store
 from harness.wait import Deadline, NotYet, wait_for
@@ -266,24 +268,12 @@ class LabProject:
 def header_of(plan: Plan) -> FlightHeader:
     """As `collect_header` makes it, without pytest; a test holds them against each other."""
     steps = {"boot": BOOT, "gated": ("guest-create", "waits", LEAK_CHECK)}
+    files = FlightDirectory(Path(plan.flight_id))
     return FlightHeader(
         flight_id=plan.flight_id,
         flight=plan.flight,
         started=datetime.now(UTC),
         harness_version="0",
         command="xenflight submit",
-        jobs=tuple(
-            PlannedJob(
-                name=job.name,
-                suite=job.suite,
-                dist=job.dist,
-                arch=job.arch,
-                virt=job.virt,
-                boot=job.boot,
-                steps=steps[job.suite],
-                runvars={"memory": str(job.memory)},
-                console_log=f"jobs/{job.name}/console.log",
-            )
-            for job in plan.jobs
-        ),
+        jobs=tuple(planned_job(job, steps[job.suite], files) for job in plan.jobs),
     )

@@ -13,6 +13,13 @@ from harness.store.whole import read_flight
 from labmode.project import DISTS, LabProject
 
 JOBS = [f"boot-{dist}-amd64-pv-direct" for dist in DISTS]
+PAIR = """\
+flight: pair
+mirror: auto
+hosts: [sim1, sim2]
+defaults: {suite: migration, memory: 256M, vcpus: 1, disk: 2G, peer: same}
+matrix: {dist: [bookworm], arch: [amd64], virt: [pvh], boot: [direct]}
+"""
 GATED = [f"gated-{dist}-amd64-pv-direct" for dist in DISTS]
 
 
@@ -36,6 +43,20 @@ def test_two_workers_fly_a_flight_and_it_is_like_any_other(project: LabProject) 
     with project.lab() as lab, lab.store.reading() as connection:
         stored = read_flight(connection, find_flight(connection, flight_id))
     assert stored == load_results(directory)
+
+
+def test_a_job_for_two_hosts_waits_for_a_worker_that_has_both(project: LabProject) -> None:
+    project.write("flights/pair.yaml", PAIR)
+    flight_id = project.run("submit", "pair").splitlines()[0]
+    half = project.worker("sim1", until_empty=True)
+    assert half.end() == 0, half.said
+    assert {job.shown for job in project.jobs(flight_id).values()} == {"waiting"}
+    whole = project.worker(until_empty=True)
+    assert whole.end() == 0, whole.said
+    (job,) = project.results(flight_id)["jobs"]
+    assert job["status"] == "pass", whole.said
+    assert {job["host"], job["runvars"]["peer"]} == {"sim1", "sim2"}
+    assert job["attempts"] == []
 
 
 def test_a_worker_is_killed_and_nothing_is_lost(project: LabProject) -> None:

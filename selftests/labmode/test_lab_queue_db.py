@@ -33,7 +33,7 @@ from harness.store.names import find_flight
 from harness.store.prune import Pruning, prunable, prune
 from harness.store.store import Store
 from harness.store.whole import read_flight
-from labmode.project import LabProject, header_of
+from labmode.project import HOSTS, LabProject, header_of
 
 NUMBERS: dict[int, int] = {}
 """procrastinate's, of attempts."""
@@ -158,6 +158,42 @@ def test_what_can_run_nowhere_is_skipped_at_once(project: LabProject) -> None:
     flight_id = project.submit()
     assert project.jobs(flight_id)[TRIXIE].status == "skip"
     assert project.jobs(flight_id)[BOOKWORM].shown == "waiting"
+
+
+def with_peer(project: LabProject, hosts: str) -> str:
+    flight = project.gated("bookworm").replace("suite: gated", "suite: gated, peer: any")
+    project.write("flights/gated.yaml", flight.replace("hosts: [sim1, sim2]", f"hosts: [{hosts}]"))
+    return project.submit("gated")
+
+
+def test_a_job_for_two_hosts_is_skipped_where_the_flight_has_one(project: LabProject) -> None:
+    (job,) = project.jobs(with_peer(project, "sim2")).values()
+    assert (job.status, job.note) == (
+        "skip",
+        "it needs a second host (peer), and the flight has one: sim2",
+    )
+
+
+def test_a_job_for_two_hosts_is_no_work_for_who_has_one(project: LabProject) -> None:
+    with_peer(project, "sim1, sim2")
+    with project.lab() as lab:
+        assert open_jobs(lab, ["sim1"]) == open_jobs(lab, ["sim2"]) == 0
+        assert open_jobs(lab, ["sim1", "sim2"]) == 1
+
+
+@pytest.mark.parametrize("status", [Status.BROKEN, Status.SKIP])
+def test_it_does_not_wait_for_a_single_host_that_is_left(
+    project: LabProject, status: Status
+) -> None:
+    project.write("flights/hosts.yaml", f"{HOSTS}  sim3: {{sim: {{}}}}\n")
+    flight_id = with_peer(project, "sim1, sim2, sim3")
+    with project.lab() as lab:
+        worker = registered(lab, "sim1", "sim2")
+        begun = taken(lab, worker)
+        assert begun.hosts == ("sim1", "sim2")
+        ended(lab, begun, told(begun, status), worker)
+        (done,) = stored(lab, flight_id).values()
+    assert done.status is status
 
 
 # -- running ---------------------------------------------------------------------------

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from harness.flight.faults import Fault, FaultKind
+from harness.sim.faults import Faults
 from harness.sim.host import SimHost
 from harness.sim.request import Answer, Request
 from harness.sim.xl import info
@@ -124,6 +126,17 @@ def test_a_guest_that_does_not_listen_does_not_move(pair: SimProject) -> None:
     assert not pair.more_than(before)
 
 
+def test_one_that_is_kept_has_nothing_on_its_second_host(pair: SimProject) -> None:
+    before = pair.states()
+    assert int(pair.run("--only", DEAF, "--keep", "on-failure", flight="must-fail").ret) == 5
+    job = pair.job(DEAF)
+    check = job["steps"][-1]
+    assert job["kept"]
+    assert check["status"] == "pass", check["reason"]
+    assert "kept for its operator" in check["reason"]
+    assert list(pair.more_than(before)) == [job["host"]]
+
+
 @pytest.mark.parametrize(
     ("fault", "failure_class"),
     [("process-lost", "process-lost"), ("clock-jumps", "clock-drift"), ("data-spoilt", None)],
@@ -163,6 +176,21 @@ def test_an_interrupt_in_the_middle_of_a_move_leaves_nothing(pair: SimProject) -
     assert bad["status"] == "aborted"
     assert bad["testid"] in MOVES
     assert not pair.more_than(before)
+
+
+def test_both_hosts_of_a_broken_job_are_proved_and_waited_for(pair: SimProject) -> None:
+    """Which of the two it was, nobody knows; and there is no third one to go on with."""
+    pair.run(flight="smoke")
+    lost = Fault(kind=FaultKind.CONNECTION_LOST, on="write-config", times=1)
+    other = pair.host_named(OTHER)
+    other.faults = Faults(other.clock, [lost])
+    assert int(pair.run("--only", PVH, flight="migration").ret) == 0, culprit(pair.job(PVH))
+    job = pair.job(PVH)
+    (first,) = job["attempts"]
+    assert (first["host"], job["host"]) == tuple(pair.names)
+    assert "lost the SSH connection to sim2" in first["reason"]
+    asked = (pair.directory / "host").glob("*/canary-*")
+    assert {path.parent.name for path in asked} == set(pair.names)
 
 
 @pytest.mark.parametrize("command", ["stat", "write-config"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from harness.flight.newsuite import new_suite, write
 from sim.project import SimProject, culprit
 
@@ -19,23 +21,21 @@ def test_it_runs_as_it_is(project: SimProject) -> None:
         assert project.job(job)["runvars"]["kernel"].endswith("-cloud-amd64")
 
 
-def test_a_guest_that_is_another_than_it_said_fails(project: SimProject) -> None:
+@pytest.mark.parametrize(
+    ("asked", "failure_class", "reason"),
+    [
+        ("sha256sum", "not-said", "did not say 'Linux version e3b0c442"),
+        ("no-such-program", "command-failed", "no-such-program: not found"),
+    ],
+)
+def test_what_it_asks_of_a_guest_can_fail(
+    project: SimProject, asked: str, failure_class: str, reason: str
+) -> None:
     write(new_suite(NAME, project.path))
     suite = project.path / "suites" / NAME / "test_first_words.py"
-    suite.write_text(suite.read_text().replace("uname -r", "sha256sum"))
+    suite.write_text(suite.read_text().replace("uname -r", asked))
     assert project.run("--only", PV, flight=NAME).ret == 5
     failed = culprit(project.job(PV))
     assert failed
-    assert (failed["testid"], failed["failure_class"]) == (f"{NAME}-kernel", "not-said")
-    assert "did not say 'Linux version e3b0c442" in failed["reason"]
-
-
-def test_a_command_that_fails_is_the_guests_failure(project: SimProject) -> None:
-    write(new_suite(NAME, project.path))
-    suite = project.path / "suites" / NAME / "test_first_words.py"
-    suite.write_text(suite.read_text().replace("uname -r", "no-such-program"))
-    assert project.run("--only", PV, flight=NAME).ret == 5
-    failed = culprit(project.job(PV))
-    assert failed
-    assert (failed["testid"], failed["failure_class"]) == (f"{NAME}-kernel", "command-failed")
-    assert "no-such-program: not found" in failed["reason"]
+    assert (failed["testid"], failed["failure_class"]) == (f"{NAME}-kernel", failure_class)
+    assert reason in failed["reason"]

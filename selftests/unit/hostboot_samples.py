@@ -20,6 +20,7 @@ from harness.host.slots import Claim
 from harness.host.whole import WholeHost, take_whole
 from harness.host.xenhost import XenHost
 from harness.hostboot.entries import name_of, place_of
+from harness.job.hostline import HostLine
 from harness.job.hostundertest import HostUnderTest
 from harness.job.secrets import FlightSecrets
 from harness.job.slot import slot_terms
@@ -87,6 +88,7 @@ class RebootingHost:
         for pattern, answer in {
             " host-boot-facts": self._facts,
             "^grub-reboot ": self._choose,
+            "^grub-editenv - unset next_entry$": self._forget,
             "^reboot$": self._reboot,
             "^grub-mkconfig$": lambda _: Reply(stdout=self.made or self.menu),
             "^head -c ": lambda _: Reply(stdout=self.menu),
@@ -111,11 +113,15 @@ class RebootingHost:
             again=self.connect,
             whole=self.whole(),
             power=self.power,
-            serial=Command.of("true"),
+            line=HostLine(
+                "rack",
+                Command.of("true"),
+                files.job(job.name).path,
+                record=self._record,
+                local=_Line(self.line),
+            ),
             files=files.job(job.name),
             secrets=FlightSecrets(self.directory),
-            record=self._record,
-            local=_Line(self.line),
         )
         self.given.append(made)
         made.step = StepRecord(job=job.name, testid="host-boot", clock=self.clock)
@@ -157,6 +163,10 @@ class RebootingHost:
 
     def _choose(self, call: Call) -> Reply:
         self.next_entry = call.command.argv[1]
+        return Reply()
+
+    def _forget(self, _: Call) -> Reply:
+        self.next_entry = ""
         return Reply()
 
     def _write(self, call: Call) -> Reply:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -442,23 +443,31 @@ def test_run_hands_the_plan_over_and_ends_as_it_ends(monkeypatch: pytest.MonkeyP
 
 
 ENDLESS = """
+import signal
 import sys
 from datetime import timedelta
 import harness.cli
+from harness.cli.app import app
 from harness.remote.command import Command
 from harness.remote.local import LocalRunner
 
-def endless(argv):
-    script = "echo $$ > $1; exec sleep 300"
-    LocalRunner().run(Command(("sh", "-c", script, "sh", sys.argv[1])), timeout=timedelta(hours=1))
+# Who runs in the background of a shell has it ignored.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
-harness.cli._run = endless
-sys.exit(harness.cli.main([]))
+@app.command()
+def endless(told: str) -> None:
+    script = "echo $$ > $1; exec sleep 300"
+    LocalRunner().run(Command(("sh", "-c", script, "sh", told)), timeout=timedelta(hours=1))
+
+sys.exit(harness.cli.main(["endless", sys.argv[1]]))
 """
 
 
-def test_sigterm_takes_along_what_it_runs(tmp_path: Path) -> None:
-    """As Ctrl-C does; else `bench reliability` would leave a flight that nobody waits for."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_verb_that_is_ended_says_so_and_takes_along_what_it_runs(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    """Else `bench reliability` would leave a flight that nobody waits for."""
     told = tmp_path / "pid"
     verb = subprocess.Popen(
         [sys.executable, "-c", ENDLESS, str(told)], stderr=subprocess.PIPE, text=True
@@ -467,7 +476,7 @@ def test_sigterm_takes_along_what_it_runs(tmp_path: Path) -> None:
         deadline = Deadline.after(timedelta(seconds=60))
         wait_for(lambda: _written(told), what="its program", deadline=deadline)
         program = int(told.read_text())
-        verb.terminate()
+        verb.send_signal(number)
         assert verb.communicate(timeout=60)[1] == "error: interrupted\n"
         assert verb.returncode == 130
         with pytest.raises(ProcessLookupError):

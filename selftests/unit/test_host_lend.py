@@ -19,6 +19,10 @@ LINUX = 107
 class Joined:
     closed: int = 0
 
+    @property
+    def over(self) -> bool:
+        return self.closed > 0
+
     def close(self) -> None:
         self.closed += 1
 
@@ -32,7 +36,10 @@ def test_its_socket_has_a_name_that_linux_takes(job: str) -> None:
 
 def test_what_joins_the_hosts_goes_with_it() -> None:
     joined, given = Joined(), []
-    LentDisk(device="/dev/nbd0", joined=joined, give=lambda: given.append(1)).give_back()
+    disk = LentDisk(device="/dev/nbd0", joined=joined, give=lambda: given.append(1))
+    assert not disk.lost
+    disk.give_back()
+    assert disk.lost
     assert (joined.closed, given) == (1, [1])
 
 

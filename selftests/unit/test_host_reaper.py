@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from harness.errors import LabError, UsageError
+from harness.guest.identity import host_name
 from harness.host.fake import FakeHost
 from harness.host.kept import KEPT, kept_tags
 from harness.host.names import (
@@ -176,6 +177,20 @@ def test_keeping_what_a_flight_has() -> None:
     assert KEPT in fake.volumes[volume]
     assert KEPT not in fake.volumes[other]
     assert inventory(fake.host)[DEAD].kept_jobs == [JOB]
+
+
+def test_a_kept_guests_files_stay_and_what_others_of_its_flight_built_goes() -> None:
+    """One of them may be its disk."""
+    names = (host_name(DEAD, JOB), f"{domain_name(DEAD, JOB)}.raw-1.raw")
+    mine = {f"{DEAD}/{name}" for name in names}
+    fake = FakeHost(builds={*mine, f"{DEAD}/{host_name(DEAD, OTHER)}"})
+    add(fake, DEAD, JOB, KEPT)
+    (removed,) = reap_dead(fake.host)
+    assert removed.built == [host_name(DEAD, OTHER)]
+    assert fake.builds == mine
+    assert reap_dead(fake.host) == []
+    reap_kept(fake.host, DEAD)
+    assert fake.builds == set()
 
 
 def test_kept_guests_go_when_their_operator_says_so() -> None:

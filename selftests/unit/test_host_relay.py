@@ -9,7 +9,9 @@ from datetime import timedelta
 import pytest
 
 from harness.errors import DeadlineExceeded, HostLost, LabError
-from harness.host.relay import Relay, carry
+from harness.host.relay import Relay, carry, open_both
+from harness.remote.command import Command
+from harness.remote.fake import FakeRunner
 from harness.wait import Deadline
 
 SOON = timedelta(seconds=10)
@@ -54,6 +56,24 @@ def test_what_one_says_the_other_hears_both_ways() -> None:
     assert sink.closed.is_set()
 
 
+def test_two_commands_run_or_neither() -> None:
+    one, other = FakeRunner("one"), FakeRunner("other")
+    first, third = (one.on_open("^send$", []) for _ in range(2))
+    second = other.on_open("^take$", [])
+    send, take = Command.of("send"), Command.of("take")
+    assert open_both((one, send), (other, take)) == (first, second)
+    assert not first.closed
+    with pytest.raises(LabError, match="no stream"):
+        open_both((one, send), (other, take))
+    assert third.closed
+
+
+def test_a_source_that_has_ended_hears_no_more_and_is_read_to_its_end() -> None:
+    source, sink = End(b"a", b"bc", takes=0), End(b"ready", until=b"abc")
+    assert carry(source, sink, Deadline.after(SOON)) == 3
+    assert sink.heard == b"abc"
+
+
 def test_a_receiver_that_ends_early_ends_it() -> None:
     source, sink = End(*[b"x"] * 100, until=b"never"), End(takes=3)
     assert carry(source, sink, Deadline.after(SOON)) == 3
@@ -81,4 +101,9 @@ def test_a_relay_goes_on_until_either_ends() -> None:
     assert one.closed.wait(10)
     assert other.closed.wait(10)
     assert (one.heard, other.heard) == (b"answer", b"question")
+    assert relay.over
     relay.close()
+    going = Relay(End(until=b"never"), End(until=b"never"))
+    assert not going.over
+    going.close()
+    assert going.over

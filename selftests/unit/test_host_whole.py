@@ -12,6 +12,10 @@ from harness.host.fake import FakeHost
 from harness.host.lease import SlotTerms
 from harness.host.slots import Claim
 from harness.host.whole import take_whole
+from harness.remote.command import Command
+from harness.remote.fake import FakeStream
+from harness.sim.clock import SimClock
+from harness.wait import SYSTEM_CLOCK
 
 CLAIM = Claim(holder="me@here", flight="f-1", job="host-boot-x")
 TERMS = SlotTerms(slots=2, patience=timedelta(seconds=1))
@@ -33,6 +37,22 @@ def test_a_slot_of_somebody_else_starves_it() -> None:
         take_whole(fake.host, CLAIM, TERMS)
     assert list(fake.slots.held) == [2]
     assert (fake.slots.drained, fake.locked) == ("", set())
+
+
+def test_it_waits_no_longer_for_all_of_them_than_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake, clock = FakeHost(), SimClock()
+    take, asked = fake.slots.take, []
+
+    def slow(command: Command) -> FakeStream:
+        asked.append(int(command.argv[6]))
+        clock.sleep(360)
+        return take(command)
+
+    monkeypatch.setattr(fake.slots, "take", slow)
+    with SYSTEM_CLOCK.driven_by(clock):
+        whole = take_whole(fake.host, CLAIM, replace(TERMS, patience=timedelta(minutes=10)))
+        whole.let_go()
+    assert asked == [600, 240]
 
 
 def test_a_domain_of_somebody_else_is_not_rebooted() -> None:

@@ -10,9 +10,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from bench_samples import Bench, guest_bench
 from evidence_samples import STATUS
 from test_job_evidence import answers, culprit
-from test_job_guest import Bench
 
 from harness.errors import HostLost
 from harness.evidence.after import AFTER
@@ -31,8 +31,8 @@ SAID = "it was power-cycled by a fake switch, and back after 2 m 00 s"
 class Reboot:
     """A guest's bench with a controller that has its answer ready."""
 
-    def __init__(self, folder: Path) -> None:
-        self.bench = Bench(folder / "f" / "jobs")
+    def __init__(self, folder: Path, bench: Bench) -> None:
+        self.bench = bench
         self.care = HostCare(folder / "f", "rack1")
         self.care.path.mkdir(parents=True)
         self.bench.guest._home.rescue = HostRescue(
@@ -65,11 +65,8 @@ class Reboot:
 
 @pytest.fixture
 def reboot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reboot]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    made = Reboot(tmp_path)
-    yield made
-    made.bench.guest.close()
-    made.bench.recorder.close()
+    with guest_bench(tmp_path, monkeypatch, below="f/jobs") as bench:
+        yield Reboot(tmp_path, bench)
 
 
 def die(reboot: Reboot) -> None:

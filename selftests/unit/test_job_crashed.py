@@ -9,6 +9,7 @@ import pytest
 from harness.errors import HostLost
 from harness.flight.build import build_plan
 from harness.flight.plan import Plan
+from harness.host.fake import FakeHost
 from harness.host.xenhost import XenHost
 from harness.job.crashed import clear_crashed
 from harness.job.placed import Placed, Placements
@@ -38,6 +39,15 @@ def test_where_it_cannot_be_done_is_told_and_hinders_no_other_host(
     }
     assert step.facts == {}
     assert clear_crashed(plan.jobs[0], plan, [], gone, tmp_path, step) == {}
+
+
+def test_what_was_left_on_each_is_told(plan: Plan, tmp_path: Path) -> None:
+    job = plan.jobs[0]
+    step = StepRecord(job=job.name, testid="guest-create")
+    hosts = {name: FakeHost(name=name) for name in ("a", "b")}
+    assert not clear_crashed(job, plan, hosts, lambda name: hosts[name].host, tmp_path, step)
+    left = f"what {job.name} left"
+    assert step.facts == {"reaped": f"a: {left}; b: {left}"}
 
 
 def test_where_a_job_was_sent_is_known_to_all(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from test_job_guest import Bench
+from bench_samples import Bench, guest_bench
 
 from harness.errors import CommandFailed, GuestFailure, LabError, NotApplicable
 from harness.flight.axes import Devices, DiskFormat, Virt
@@ -66,17 +66,13 @@ class Inside:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    made = Bench(tmp_path)
-    made.guest._home.capabilities = QEMU
-    made.guest._always = (Disk(path="/var/lib/small", vdev="xvdn", format="qcow2"),)
-    made.guest.remember("boot_id", "b")
-    monkeypatch.setattr(type(made.guest), "connected", property(lambda _: True))
-    with SYSTEM_CLOCK.driven_by(SimClock()):
-        yield made
-    made.guest.close()
-    made.recorder.close()
-    made.inventories.close()
+    with guest_bench(tmp_path, monkeypatch) as made:
+        made.guest._home.capabilities = QEMU
+        made.guest._always = (Disk(path="/var/lib/small", vdev="xvdn", format="qcow2"),)
+        made.guest.remember("boot_id", "b")
+        monkeypatch.setattr(type(made.guest), "connected", property(lambda _: True))
+        with SYSTEM_CLOCK.driven_by(SimClock()):
+            yield made
 
 
 @pytest.fixture
@@ -425,4 +421,4 @@ def test_files_go_with_the_guest(bench: Bench, inside: Inside) -> None:
     disk = bench.guest.make_disk(Backing.RAW)
     bench.guest._home.domain = None
     bench.guest.remove()
-    assert bench.fake.runner.lines[-1].endswith(f"forget-image {disk.path}")
+    assert bench.fake.runner.lines[-1].endswith(f"forget-image {disk.path} {disk.path}.raw")

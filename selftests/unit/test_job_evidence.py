@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench_samples import Bench, guest_bench
 from evidence_samples import STATUS
-from test_job_guest import Bench
 
 from harness.evidence.items import ITEMS
 from harness.host.fake import FakeHost
@@ -23,11 +23,8 @@ from harness.status import Status
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    made = Bench(tmp_path / "f" / "jobs")
-    yield made
-    made.guest.close()
-    made.recorder.close()
+    with guest_bench(tmp_path, monkeypatch, below="f/jobs") as made:
+        yield made
 
 
 def culprit(failure_class: str | None = None, status: Status = Status.FAIL) -> StepResult:

@@ -8,8 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from bench_samples import Bench, guest_bench
 from test_host_pressure import said
-from test_job_guest import Bench
 
 from harness.errors import GuestFailure, HostOverloaded
 from harness.job.guestasking import script
@@ -18,12 +18,8 @@ from harness.remote.fake import Call, Reply
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    made = Bench(tmp_path)
-    yield made
-    made.guest.close()
-    made.recorder.close()
-    made.inventories.close()
+    with guest_bench(tmp_path, monkeypatch) as made:
+        yield made
 
 
 def refused(status: int, said: str = "") -> Reply:

@@ -175,6 +175,37 @@ def test_a_menu_that_reads_no_entries_of_ours(rack: RebootingHost) -> None:
         hostproof.prove_emergency(rack.under_test())
 
 
+def test_a_host_that_is_still_in_an_entry_of_ours_is_rebooted(rack: RebootingHost) -> None:
+    rack.memory = 1024 * 1024
+    host = rack.under_test()
+    with pytest.raises(GuestFailure):
+        hostproof.prove_emergency(host)
+    assert "nomodeset" in rack.cmdline
+    host.remove()
+    assert "nomodeset" not in rack.cmdline
+    assert (rack.boots, rack.custom, rack.fake.slots.drained) == (3, "", "")
+
+
+def test_one_that_does_not_come_back_from_there_stays_drained(rack: RebootingHost) -> None:
+    host = rack.under_test()
+    hostproof.prove_emergency(host)
+    rack.said[""] = (XEN, PANIC)
+    with pytest.raises(LabError, match=r"usual boot: .*Panic"):
+        host.remove()
+    assert "boots it" in rack.fake.slots.drained
+
+
+def test_grub_is_left_without_a_choice_that_was_not_booted(rack: RebootingHost) -> None:
+    host = rack.under_test()
+    hostproof.prove_usual_boot(host)
+    rack.fake.runner.before("^sync$", raises=LabError("lost"))
+    with pytest.raises(LabError, match="lost"):
+        hostproof.prove_usual_boot(host)
+    assert rack.next_entry
+    host.remove()
+    assert (rack.next_entry, rack.boots, rack.fake.slots.drained) == ("", 2, "")
+
+
 CANNOT = {
     "no-root": (XEN, KERNEL, INITRAMFS, NO_ROOT),
     "no-initrd": (NO_INITRD,),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
-from test_job_guest import Bench
+from bench_samples import Bench, guest_bench
 
 from harness.errors import GuestFailure, LabError, NotApplicable
 from harness.flight.axes import Builder
@@ -96,14 +96,10 @@ class Pair:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    made = Bench(tmp_path)
-    with SYSTEM_CLOCK.driven_by(SimClock()):
-        yield made
-    made.guest._neighbour = None
-    made.guest.close()
-    made.recorder.close()
-    made.inventories.close()
+    with guest_bench(tmp_path, monkeypatch) as made:
+        with SYSTEM_CLOCK.driven_by(SimClock()):
+            yield made
+        made.guest._neighbour = None
 
 
 @pytest.fixture

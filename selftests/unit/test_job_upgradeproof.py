@@ -419,7 +419,7 @@ def test_a_dom0_that_crashes_under_a_guest(
 
     def make(order: Order) -> ScriptedGuest:
         rack.line._schedule([(1, OOPS)])
-        host.recorder.wait(host.recorder.mark(), 2)
+        host.line.recorder.wait(host.line.mark(), 2)
         made.append(ScriptedGuest(order, LabError("`lvremove` did not end") if dies else None))
         return made[-1]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from test_job_guest import BOOT_ID, Bench
+from bench_samples import BOOT_ID, Bench, guest_bench
 
 from harness.errors import CommandFailed, DeadlineExceeded, GuestFailure, LabError, NotApplicable
 from harness.job import lifeproof, witness
@@ -51,13 +51,8 @@ class Inside:
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    made = Bench(tmp_path)
-    with SYSTEM_CLOCK.driven_by(SimClock()):
+    with guest_bench(tmp_path, monkeypatch) as made, SYSTEM_CLOCK.driven_by(SimClock()):
         yield made
-    made.guest.close()
-    made.recorder.close()
-    made.inventories.close()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from harness.lab.lab import lab_url
 from harness.lab.payload import pack_plan, unpack_plan
 from harness.lab.schema import PROCRASTINATE, LabVersion, demand_current, migrations
 from harness.lab.tend import Suspects, _why
-from harness.lab.words import queue_name
+from harness.lab.words import fits, queue_name
 from harness.secret import Secret
 from harness.store.faults import StoreError
 
@@ -46,6 +46,12 @@ def inventory() -> Inventory:
 
 def test_a_queue_is_called_by_its_hosts_in_any_order() -> None:
     assert queue_name(["b", "a"]) == queue_name(["a", "b"]) == "a,b"
+
+
+def test_jobs_for_two_hosts_wait_apart_for_who_has_both() -> None:
+    assert queue_name(["b", "a"], pair=True) == "pair:a,b"
+    assert [fits(["a", "b"], mine, pair=True) for mine in (["a"], ["a", "b", "c"])] == [False, True]
+    assert [fits(["a", "b"], mine, pair=False) for mine in (["c"], ["a"])] == [False, True]
 
 
 def test_long_names_fit_and_stay_apart() -> None:
@@ -158,7 +164,9 @@ def test_after_a_time_in_which_we_saw_nothing_ourselves_nobody_is_dead_yet() -> 
 # -- who waited too long ---------------------------------------------------------------
 
 
-WAITING: Any = SimpleNamespace(hosts=["rack1"], since=NOW, patience=600.0, longest=3600.0)
+WAITING: Any = SimpleNamespace(
+    hosts=["rack1"], pair=False, since=NOW, patience=600.0, longest=3600.0
+)
 
 
 def worker(hosts: list[str], heard: datetime) -> SimpleNamespace:
@@ -181,6 +189,14 @@ def test_a_job_waits_within_bounds(workers: list[Any], after: float, said: str) 
     found = _why(WAITING, workers, seconds(after))
     assert said in found
     assert bool(found) is bool(said)
+
+
+def test_one_for_two_hosts_waits_for_who_has_both() -> None:
+    pair: Any = SimpleNamespace(**{**vars(WAITING), "hosts": ["rack1", "rack2"], "pair": True})
+    halves: list[Any] = [worker(["rack1"], seconds(600)), worker(["rack2", "rack3"], seconds(600))]
+    assert "with two hosts that it may run on: rack1, rack2" in _why(pair, halves, seconds(601))
+    whole: Any = worker(["rack1", "rack2"], seconds(600))
+    assert not _why(pair, [whole], seconds(601))
 
 
 # -- runs ------------------------------------------------------------------------------

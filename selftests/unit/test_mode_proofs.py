@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
+from bench_samples import Bench, failure_of, guest_bench
 from test_job_flight import FLIGHTS
-from test_job_guest import Bench, failure_of
-from test_job_guest import bench as bench
 
 from harness.errors import GuestFailure
 from harness.flight.axes import Devices, Virt
@@ -53,6 +53,12 @@ PC = Seen(
     interrupts="IO-APIC PCI-MSI",
 )
 DIFFERS = (kernel_differs, disk_differs, net_differs, clock_differs)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    with guest_bench(tmp_path, monkeypatch) as made:
+        yield made
 
 
 def text_of(seen: Seen) -> str:

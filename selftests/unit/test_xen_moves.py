@@ -12,8 +12,9 @@ from harness.errors import CommandFailed
 from harness.host.names import own_name, passing_names, run_of_domain, saved_file
 from harness.remote.local import LocalRunner
 from harness.units import Size
+from harness.xen.files import NO_ROOM
 from harness.xen.listing import XenInfo, parse_info
-from harness.xen.moves import NO_ROOM, PASSING, XlMoves, why_not_live
+from harness.xen.moves import PASSING, XlMoves, why_not_live
 from harness.xen.refusal import of_the_host
 
 DATA = Path(__file__).parent.parent / "data"

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-import yaml
 from lab import Lab
 from realhost import BOX, default_spec
 
@@ -35,10 +34,9 @@ def disk_lab(folder: Path, box: Testbox) -> Lab:
     """The project's flights, in which *box* is the host for what is about hosts."""
     made = Lab.make(folder, box.name)
     flights = made.folder / "flights"
-    hosts = yaml.safe_load((flights / "hosts.yaml").read_text(encoding="utf-8"))
-    mine = hosts["hosts"][box.name]
-    mine["slots"], mine["may_reboot"], mine["testbox"]["boot"] = 1, True, "disk"
-    (flights / "hosts.yaml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
+    with made.hosts() as hosts:
+        mine = hosts[box.name]
+        mine["slots"], mine["may_reboot"], mine["testbox"]["boot"] = 1, True, "disk"
     for name in ("host-boot", "host-upgrade"):
         flight = flights / f"{name}.yaml"
         flight.write_text(flight.read_text(encoding="utf-8").replace("testbox-disk", box.name))

@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from harness.remote.command import Command, CommandResult, Runner
 from harness.remote.local import LocalRunner
 from harness.results.load import load_results
-from harness.results.model import FlightResult
+from harness.results.model import FlightResult, StepResult
 from harness.wait import Deadline, NotYet, wait_for
 
 BACKGROUND = "background.log"
@@ -66,6 +67,19 @@ class Lab:
         inventory["default"] = host
         hosts.write_text(yaml.safe_dump(inventory), encoding="utf-8")
         return cls(folder)
+
+    @contextmanager
+    def hosts(self) -> Iterator[dict[str, Any]]:
+        """What hosts.yaml says of each host. What is changed there is written down."""
+        path = self.folder / "flights" / "hosts.yaml"
+        inventory = yaml.safe_load(path.read_text(encoding="utf-8"))
+        yield inventory["hosts"]
+        path.write_text(yaml.safe_dump(inventory), encoding="utf-8")
+
+    def steps(self) -> dict[str, StepResult]:
+        """Those of the newest flight's only job, by testid."""
+        (job,) = self.results().jobs
+        return {step.testid: step for step in job.steps}
 
     def command(self, *argv: str) -> Command:
         """`xenflight ARGV` in this folder, without the launcher."""

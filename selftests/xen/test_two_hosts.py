@@ -10,7 +10,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 from lab import FLIGHT_TIMEOUT, Lab, inventory
 from realhost import BOX, RealHost, default_spec
 
@@ -48,12 +47,10 @@ def doomed() -> Iterator[Testbox]:
 def lab(tmp_path: Path, testbox: RealHost, doomed: Testbox) -> Lab:
     """A slot on each: so one of two jobs is under way where it will not end well."""
     lab = Lab.make(tmp_path, testbox.testbox.name)
-    path = lab.folder / "flights" / "hosts.yaml"
-    hosts = yaml.safe_load(path.read_text(encoding="utf-8"))
-    usual = hosts["hosts"][testbox.testbox.name]
-    hosts["hosts"][testbox.testbox.name] = {**usual, "slots": 1}
-    hosts["hosts"][doomed.name] = {**usual, "slots": 1, "canary": {"when": "never"}}
-    path.write_text(yaml.safe_dump(hosts), encoding="utf-8")
+    with lab.hosts() as hosts:
+        usual = hosts[testbox.testbox.name]
+        hosts[testbox.testbox.name] = {**usual, "slots": 1}
+        hosts[doomed.name] = {**usual, "slots": 1, "canary": {"when": "never"}}
     (lab.folder / "flights" / "two.yaml").write_text(FLIGHT, encoding="utf-8")
     return lab
 

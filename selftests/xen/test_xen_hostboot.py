@@ -9,7 +9,6 @@ from diskbox import MINUTE, disk_box, disk_lab, dom0
 from lab import Lab
 
 from harness.hostboot.facts import MENU
-from harness.results.model import StepResult
 from harness.status import EXIT_CODES, Status
 from harness.testbox.machine import Testbox
 from harness.testbox.paths import base_directory
@@ -30,11 +29,6 @@ def lab(box: Testbox, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     return disk_lab(tmp_path_factory.mktemp("lab"), box)
 
 
-def steps(lab: Lab) -> dict[str, StepResult]:
-    (job,) = lab.results().jobs
-    return {step.testid: step for step in job.steps}
-
-
 def test_it_boots_as_a_machine_does(box: Testbox) -> None:
     """By its own GRUB, from its own disk."""
     record = box.record()
@@ -47,7 +41,7 @@ def test_it_boots_as_a_machine_does(box: Testbox) -> None:
 
 def test_the_whole_suite(box: Testbox, lab: Lab) -> None:
     done = lab.xenflight("run", "host-boot", timeout=FLIGHT)
-    found = steps(lab)
+    found = lab.steps()
     statuses = {name: step.status for name, step in found.items()}
     assert done.exit_status == 0, (statuses, done.stdout[-2000:])
     own = [name for name in statuses if name.startswith("host-")]
@@ -67,8 +61,8 @@ def test_a_host_that_does_not_boot_by_its_own_entry_fails(box: Testbox, lab: Lab
     try:
         done = lab.xenflight("run", "host-boot", timeout=FLIGHT)
         assert done.exit_status == EXIT_CODES[Status.FAIL]
-        menu = steps(lab)["host-menu"]
+        menu = lab.steps()["host-menu"]
         assert (menu.status, menu.failure_class) == (Status.FAIL, "stale-menu")
-        assert steps(lab)["host-boot"].status is Status.BLOCKED
+        assert lab.steps()["host-boot"].status is Status.BLOCKED
     finally:
         dom0(box, f"cp /root/good.cfg {MENU}; sync")

@@ -13,7 +13,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 from lab import CHECKOUT, FLIGHT_TIMEOUT, Lab, inventory
 from realhost import BOX, RealHost, default_spec
 
@@ -46,12 +45,10 @@ def peer(request: pytest.FixtureRequest) -> Iterator[Testbox]:
 def lab(tmp_path: Path, testbox: RealHost, peer: Testbox) -> Lab:
     """A project folder with both."""
     lab = Lab.make(tmp_path, testbox.testbox.name)
-    path = lab.folder / "flights" / "hosts.yaml"
-    hosts = yaml.safe_load(path.read_text(encoding="utf-8"))
-    usual = hosts["hosts"][testbox.testbox.name]
-    box = {**usual["testbox"], "release": peer.spec.release}
-    hosts["hosts"][peer.name] = {**usual, "testbox": box}
-    path.write_text(yaml.safe_dump(hosts), encoding="utf-8")
+    with lab.hosts() as hosts:
+        usual = hosts[testbox.testbox.name]
+        box = {**usual["testbox"], "release": peer.spec.release}
+        hosts[peer.name] = {**usual, "testbox": box}
     return lab
 
 

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-import yaml
 from lab import CHECKOUT, Lab
 from realhost import BOX, default_spec
 
@@ -39,11 +38,9 @@ def box() -> Iterator[Testbox]:
 def lab(box: Testbox, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     """A folder with the project's flights, whose host for this is that one."""
     made = Lab.make(tmp_path_factory.mktemp("lab"), box.name)
-    flights = made.folder / "flights"
-    hosts = yaml.safe_load((flights / "hosts.yaml").read_text(encoding="utf-8"))
-    hosts["hosts"][box.name]["testbox"] |= {"iommu": "intel", "spare_nics": 1}
-    (flights / "hosts.yaml").write_text(yaml.safe_dump(hosts), encoding="utf-8")
-    flight = flights / "passthrough.yaml"
+    with made.hosts() as hosts:
+        hosts[box.name]["testbox"] |= {"iommu": "intel", "spare_nics": 1}
+    flight = made.folder / "flights" / "passthrough.yaml"
     flight.write_text(flight.read_text(encoding="utf-8").replace("testbox-iommu", box.name))
     return made
 

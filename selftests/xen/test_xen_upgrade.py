@@ -8,7 +8,6 @@ import pytest
 from diskbox import MINUTE, disk_box, disk_lab, dom0
 from lab import Lab
 
-from harness.results.model import StepResult
 from harness.status import EXIT_CODES, Status
 from harness.testbox.machine import Testbox
 
@@ -31,11 +30,6 @@ def lab(box: Testbox, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     return made
 
 
-def steps(lab: Lab) -> dict[str, StepResult]:
-    (job,) = lab.results().jobs
-    return {step.testid: step for step in job.steps}
-
-
 def as_it_was(box: Testbox) -> str:
     """What must not be otherwise after a flight."""
     return dom0(
@@ -48,7 +42,7 @@ def as_it_was(box: Testbox) -> str:
 def test_there_and_back(box: Testbox, lab: Lab) -> None:
     before = as_it_was(box)
     done = lab.xenflight("run", "host-upgrade", timeout=FLIGHT)
-    found = steps(lab)
+    found = lab.steps()
     statuses = {name: step.status for name, step in found.items()}
     assert done.exit_status == 0, (statuses, done.stdout[-2000:])
     own = [name for name in statuses if not name.startswith("leak-")]
@@ -75,7 +69,7 @@ def test_a_kernel_that_does_not_boot_fails_and_the_host_is_taken_back(
     finally:
         flight.write_text(text)
     assert done.exit_status == EXIT_CODES[Status.FAIL]
-    boot = steps(lab)["upgrade-boot"]
+    boot = lab.steps()["upgrade-boot"]
     assert (boot.status, boot.failure_class) == (Status.FAIL, "root-not-found")
-    assert steps(lab)["upgrade-guest.after"].status is Status.BLOCKED
+    assert lab.steps()["upgrade-guest.after"].status is Status.BLOCKED
     assert as_it_was(box) == before
