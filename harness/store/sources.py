@@ -138,13 +138,17 @@ def _home(path: Path) -> str:
 def _head(path: Path) -> str:
     try:
         with opened(path) as file:
-            return file.read(_HEAD).removeprefix("\N{BYTE ORDER MARK}")
+            head = file.read(_HEAD).removeprefix("\N{BYTE ORDER MARK}")
     except UnicodeDecodeError:
         # XML may be in any encoding, and says so itself; nothing else of ours is.
         return "<" if path.suffix == ".xml" else ""
     except (OSError, EOFError) as error:
         msg = f"cannot be read: {getattr(error, 'strerror', None) or error}"
         raise UsageError(msg, place=Place(file=str(path))) from error
+    if not head:
+        msg = "the file is empty: there is no flight in it"
+        raise UsageError(msg, place=Place(file=str(path)))
+    return head
 
 
 def _is_flight(path: Path) -> bool:
