@@ -16,16 +16,17 @@ def whole(path: Path) -> Iterator[Path]:
     replaced: a device, a FIFO or a link, such as /dev/stdout, is itself what to write to. Every
     `OSError` names *path*.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside: Path | None = None
     try:
         if path.is_symlink() or (path.exists() and not path.is_file()):
             yield path
             return
+        beside = path.with_name(f".{path.name}.{os.getpid()}")
         yield beside
         beside.replace(path)
+        beside = None
     except OSError as error:
-        beside.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror or str(error), str(path)) from error
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
+    finally:
+        if beside:
+            beside.unlink(missing_ok=True)

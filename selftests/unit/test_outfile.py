@@ -75,3 +75,10 @@ def test_a_folder_that_is_not_there_is_told_by_the_name_that_was_given(tmp_path:
     with pytest.raises(FileNotFoundError) as raised:
         write_atomically(path, "text")
     assert raised.value.filename == str(path)
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_a_name_that_is_none_is_an_error_like_others(name: str) -> None:
+    """As of an empty variable in a script: --junit "$FILE"."""
+    with pytest.raises(IsADirectoryError):
+        write_atomically(Path(name), "text")
