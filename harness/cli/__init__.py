@@ -80,12 +80,12 @@ def _code(argv: Sequence[str] | None) -> int:
         return _complain(error, EXIT_CODES[error.status])
     except typer.TyperException as error:
         # Typer knows what is wrong with options; only its framed message is not ours.
-        context = getattr(error, "ctx", None)
-        verb = context.command_path if context else "xenflight"
         if not (said := error.format_message()):
             # A group of verbs by itself: its help was shown, and is all there is to say.
             return error.exit_code
-        return _complain(said, error.exit_code, f"see {verb} --help")
+        context = getattr(error, "ctx", None)
+        verb = context.command_path if context else _verb_in(_words(argv))
+        return _complain(said.replace("Value error, ", ""), error.exit_code, f"see {verb} --help")
     except (KeyboardInterrupt, typer.Abort):
         return _complain("interrupted", EXIT_CODES[Status.ABORTED])
     except BrokenPipeError:
@@ -113,9 +113,22 @@ def load_verbs() -> typer.Typer:
 
 def _run(argv: Sequence[str] | None) -> int:
     command = typer.main.get_command(load_verbs())
-    arguments = list(sys.argv[1:] if argv is None else argv)
-    code = command.main(arguments, prog_name="xenflight", standalone_mode=False)
+    code = command.main(_words(argv), prog_name="xenflight", standalone_mode=False)
     return code if isinstance(code, int) else 0
+
+
+def _words(argv: Sequence[str] | None) -> list[str]:
+    return list(sys.argv[1:] if argv is None else argv)
+
+
+def _verb_in(words: Sequence[str]) -> str:
+    """The verb that *words* begin with: not all of Typer's errors know where they are from."""
+    command, path = typer.main.get_command(load_verbs()), "xenflight"
+    for word in words:
+        if (inner := getattr(command, "commands", {}).get(word)) is None:
+            break
+        command, path = inner, f"{path} {word}"
+    return path
 
 
 def _complain(problem: object, code: int, hint: str = "") -> int:

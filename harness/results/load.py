@@ -9,9 +9,11 @@ from pydantic import ValidationError
 
 from harness.errors import Place, UsageError
 from harness.results.events import EVENT, Event, FlightHeader, FlightStarted
-from harness.results.layout import FlightDirectory
+from harness.results.layout import LATEST, FlightDirectory
 from harness.results.log import FlightLog
 from harness.results.model import SCHEMA_VERSION, FlightResult
+
+_NONE_YET = "run one, such as xenflight run smoke, or name the directory of one"
 
 
 def load_results(path: Path) -> FlightResult:
@@ -78,8 +80,11 @@ def read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        msg = "there are no results here"
-        hint = "give the directory of a flight, such as reports/runs/latest"
+        if file.name == LATEST:
+            msg, hint = "no flight has run here", _NONE_YET
+        else:
+            msg = "there are no results here"
+            hint = "give the directory of a flight, such as reports/runs/latest"
         raise UsageError(msg, hint=hint, place=Place(file=str(file))) from error
     except UnicodeDecodeError as error:
         msg = f"the file is damaged: byte {error.start} is not UTF-8"

@@ -171,6 +171,14 @@ def test_the_runner_of_typer_sees_the_same() -> None:
         (["run", "--keep-for", "4h", "--dry-run"], "add --keep on-failure or --keep always"),
         (["run", "--keep", "always", "--keep-for", "4", "--dry-run"], "'4' is not a duration"),
         (["run", "-n", "0", "--dry-run"], "--jobs"),
+        (
+            ["plan", "--format", "yaml"],
+            "'--format': 'yaml' is not one of 'table', 'json', 'gitlab'",
+        ),
+        (["plan", "--shards", "3"], "of how many jobs a pipeline is (add --format gitlab)"),
+        (["plan", "--gantt", "x.html", "--json"], "--gantt goes with the table only"),
+        (["run", "smoke", "--only"], "requires an argument.\nsee xenflight run --help\n"),
+        (["testbox", "up", "--bogus"], "see xenflight testbox up --help\n"),
         (["run", "--timeout-factor", "0", "--dry-run"], "--timeout-factor"),
     ],
 )
@@ -183,6 +191,31 @@ def test_bad_usage_ends_with_2_and_one_message(
     assert captured.err.startswith("error: ")
     assert told in captured.err
     assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize("verb", ["gate", "report", "mail", "modes", "grid"])
+def test_before_the_first_flight_it_is_said_that_there_was_none(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([verb]) == 2
+    said = (
+        "error: reports/runs/latest: no flight has run here (run one, such as xenflight run smoke"
+    )
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["compare", "a", "b"], ["grid", "a"], ["status", "a"]])
+def test_nothing_is_accepted_where_nothing_is(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Captured,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    told = "error: there is no flight 'a' in reports/runs: none has run in this directory\n"
+    assert capsys.readouterr().err == told
 
 
 def test_every_mistake_of_a_flight_is_a_line(tmp_path: Path, capsys: Captured) -> None:
