@@ -334,6 +334,25 @@ def test_a_message_is_printed_as_it_is(failing: typer.Typer, capsys: Captured) -
     assert capsys.readouterr().err == "error: jobs[0] [bold]x[/bold] " + "y" * 400 + "\n"
 
 
+@pytest.mark.parametrize(
+    "arguments", [["gate", "--store"], ["gate", "--history"], ["report", "--junit"]]
+)
+def test_a_name_that_no_file_can_have_is_bad_usage(arguments: list[str], capsys: Captured) -> None:
+    run = str(ROOT / "selftests/data/results/schema1-smoke.json")
+    assert main([arguments[0], run, arguments[1], "x" * 5000]) in (2, 4)
+    assert "bug" not in capsys.readouterr().err
+
+
+def test_an_argument_that_is_not_utf8_is_bad_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setenv("XENFLIGHT_STORE", str(tmp_path / "history.db"))
+    assert main(["db", "upgrade"]) == 0
+    capsys.readouterr()
+    assert main(["gate", os.fsdecode(b"caf\xe9")]) == 2
+    assert capsys.readouterr().err == "error: 'caf\\udce9' is not UTF-8\n"
+
+
 def test_a_bug_keeps_its_traceback_in_a_file(
     failing: typer.Typer, capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -359,6 +378,20 @@ def run_module(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         check=False,
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", **env},
+        timeout=60,
+    )
+
+
+def run_shell(line: str) -> subprocess.CompletedProcess[str]:
+    """A line for a shell, in which ``xenflight`` is ours. It uses no store."""
+    words = line.replace("xenflight", shlex.join([sys.executable, "-m", "harness.cli"]), 1)
+    return subprocess.run(
+        ["sh", "-c", words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "XENFLIGHT_STORE": "none"},
         timeout=60,
     )
 
@@ -414,6 +447,27 @@ def test_a_reader_that_left_is_no_bug() -> None:
     )
     done = run_module("-c", code)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("arguments", ["plan", "plan --json", "--help", "check", "--version"])
+def test_a_full_disk_under_the_output_is_no_bug(arguments: str) -> None:
+    done = run_shell(f"exec xenflight {arguments} >/dev/full")
+    told = "error: cannot write the output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (4, told)
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("plan >&-", 0),
+        ("plan <&- >&- 2>&-", 0),
+        ("plan nothing-such >&- 2>&-", 2),
+        ("plan nothing-such 2>/dev/full", 2),
+    ],
+)
+def test_streams_that_are_closed_are_no_bug(line: str, code: int) -> None:
+    done = run_shell(f"exec xenflight {line}")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
 
 
 def test_colour_only_where_someone_looks(monkeypatch: pytest.MonkeyPatch) -> None:
