@@ -156,11 +156,13 @@ def _verb_in(words: Sequence[str]) -> str:
 
 def _complain(problem: object, code: int, hint: str = "") -> int:
     from harness.cli.output import errors
+    from harness.report.evidence import clean
 
     console = errors()
     try:
         console.print("[bold red]error:[/] ", end="")
-        console.print(str(problem), markup=False, soft_wrap=True)
+        # Names of files and words of users are in it: no escape of theirs reaches the terminal.
+        console.print(clean(str(problem)), markup=False, soft_wrap=True)
         if hint:
             console.print(hint, markup=False, soft_wrap=True)
     except OSError:

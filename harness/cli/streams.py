@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from io import TextIOWrapper
 from typing import TextIO
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -15,11 +16,14 @@ def stand_in() -> None:
     """Give the streams that whoever started us has closed (``>&-``) a place to go to: nowhere.
 
     Python has None for them. Their numbers must be taken too, or the next file would get one.
+    A character that the user's terminal has no code for is written as an escape.
     """
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             lowest = os.open(os.devnull, os.O_RDWR)
             setattr(sys, name, os.fdopen(lowest, "r+", encoding="utf-8"))
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def drop(stream: TextIO) -> None:

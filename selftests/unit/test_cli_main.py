@@ -470,6 +470,21 @@ def test_streams_that_are_closed_are_no_bug(line: str, code: int) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
 
 
+def test_a_terminal_of_another_encoding_is_no_bug() -> None:
+    code = "import harness.cli, sys; sys.exit(harness.cli.main(['plan', '--only', 'caf\u00e9']))"
+    done = run_module("-c", code, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr.count("'caf\\xe9'")) == (2, 1)
+    code = code.replace("['plan', '--only', 'caf\u00e9']", "['--help']")
+    assert run_module("-c", code, PYTHONIOENCODING="ascii").returncode == 0
+    done = run_module("-c", WRITES, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout) == (0, "caf\\xe9 \\u2026\n")
+
+
+def test_no_escape_of_a_users_word_reaches_the_terminal(capsys: Captured) -> None:
+    assert main(["plan", "flights/\x1b[2J\u202ex.yaml"]) == 2
+    assert capsys.readouterr().err == "error: there is no flight file flights/\ufffdx.yaml\n"
+
+
 def test_colour_only_where_someone_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     class Screen(io.StringIO):
         def isatty(self) -> bool:
@@ -527,6 +542,12 @@ def test_run_hands_the_plan_over_and_ends_as_it_ends(monkeypatch: pytest.MonkeyP
     assert plan.keep_for == timedelta(minutes=90)
     assert plan.dump_core is True
 
+
+WRITES = """
+import harness.cli, sys
+harness.cli._run = lambda argv: print("caf\\xe9 \\u2026") or 0
+sys.exit(harness.cli.main([]))
+"""
 
 ENDLESS = """
 import sys
