@@ -135,8 +135,13 @@ def _suites(suites_dir: Path) -> tuple[dict[str, _Tests], list[Finding]]:
 
 def _tests_in(path: Path) -> tuple[list[Place], list[Finding]]:
     """Where the test functions of a Python file are; read, never run."""
+    if not path.is_file():
+        return [], [Finding(place=Place(file=str(path)), text="this is not a file")]
     try:
         tree = ast.parse(path.read_bytes(), filename=str(path))
+    except OSError as error:
+        text = f"cannot be read: {error.strerror}"
+        return [], [Finding(place=Place(file=str(path)), text=text)]
     except (SyntaxError, ValueError) as error:
         line = error.lineno if isinstance(error, SyntaxError) else None
         text = f"this is not Python: {error.args[0]}"

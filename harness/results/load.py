@@ -77,6 +77,10 @@ def _require_begin(file: Path, events: list[Event], line: int) -> FlightHeader:
 
 def read_text(file: Path) -> str:
     """The whole of a file that a flight left; `UsageError`, with the place, when it can't be."""
+    if file.exists() and not file.is_file():
+        # A device may have no end, and a FIFO nobody who writes.
+        msg = "this is no ordinary file"
+        raise UsageError(msg, place=Place(file=str(file)))
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError as error:

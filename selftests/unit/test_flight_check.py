@@ -72,6 +72,15 @@ def test_no_suite_is_unused_while_a_flight_cannot_be_read(project: Path) -> None
     assert line.startswith("flights/other.yaml:")
 
 
+def test_what_is_called_like_a_test_and_is_no_file_is_told(project: Path) -> None:
+    (project / "suites/boot/test_folder.py").mkdir()
+    os.mkfifo(project / "suites/boot/test_fifo.py")
+    (project / "suites/boot/test_gone.py").symlink_to("nowhere")
+    assert findings(project) == [
+        f"suites/boot/test_{name}.py: this is not a file" for name in ("fifo", "folder", "gone")
+    ]
+
+
 def test_a_good_project_has_no_findings(project: Path) -> None:
     assert findings(project) == []
 
