@@ -51,8 +51,11 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if path.is_dir() and not _is_flight(path):
             found += _below(path)
-        elif path.exists():
+        elif path.is_file() or _is_flight(path):
             found.append(path)
+        elif path.exists():
+            msg = f"{path} is no ordinary file"
+            raise UsageError(msg)
         else:
             msg = f"{path} is not there"
             raise UsageError(msg)

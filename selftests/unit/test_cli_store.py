@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -386,6 +387,13 @@ def test_an_export_to_a_link_is_written_where_it_leads(
     say("db", "export", str(link))
     assert link.is_symlink()
     assert (tmp_path / "first.jsonl").read_text() == say("db", "export", "-")
+
+
+def test_a_fifo_is_not_waited_for(store: Store, say: Said, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    say("db", "import", str(tmp_path / "fifo"))
+    assert say.code == 2
+    assert "is no ordinary file" in say.err
 
 
 def test_an_export_without_flights_says_so_when_it_is_imported(
