@@ -16,7 +16,7 @@ from pathlib import Path
 import typer
 
 from harness import __version__
-from harness.cli.streams import FULL, drop, stand_in
+from harness.cli.streams import FULL, REFUSED, drop, stand_in
 from harness.errors import UsageError, XenflightError
 from harness.signals import terminate_like_interrupt
 from harness.status import EXIT_BUG, EXIT_CODES, EXIT_USAGE, Status
@@ -100,6 +100,9 @@ def _code(argv: Sequence[str] | None) -> int:
     except OSError as error:
         if error.errno in FULL:
             return _disk_full(error)
+        if error.errno in REFUSED and error.filename:
+            said = f"cannot use {error.filename}: {error.strerror}"
+            return _complain(said, EXIT_CODES[Status.BROKEN])
         if error.errno == errno.ENAMETOOLONG:
             return _complain(
                 f"no file has so long a name: {str(error.filename)[:60]}...", EXIT_USAGE

@@ -11,6 +11,9 @@ from typing import TextIO
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """No more can be written, whatever the program does."""
 
+REFUSED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EIO})
+"""The machine does not let us, or cannot: whoever looks after it has to be told what."""
+
 
 def stand_in() -> None:
     """Give the streams that whoever started us has closed (``>&-``) a place to go to: nowhere.

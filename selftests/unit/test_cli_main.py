@@ -334,6 +334,40 @@ def test_a_message_is_printed_as_it_is(failing: typer.Typer, capsys: Captured) -
     assert capsys.readouterr().err == "error: jobs[0] [bold]x[/bold] " + "y" * 400 + "\n"
 
 
+def test_a_user_without_a_home_is_told_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def nobody() -> Path:
+        msg = "Could not determine home directory."
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(Path, "home", nobody)
+    for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME", "XENFLIGHT_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["images", "list"]) == 4
+    told = "error: this user has no home directory (set HOME or XDG_CACHE_HOME)\n"
+    assert capsys.readouterr().err == told
+    assert main(["flights"]) == 4
+    assert "(set HOME or XDG_DATA_HOME)" in capsys.readouterr().err
+
+
+def test_somebody_who_is_unknown_is_bad_usage(tmp_path: Path, capsys: Captured) -> None:
+    assert main(["flights", "--store", "~nobody-such/x.db"]) == 2
+    assert "'~nobody-such/x.db': there is no such user" in capsys.readouterr().err
+    path = tmp_path / "f.yaml"
+    text = "flight: f\ndefaults: {builder: import, image: {location: ~nobody-such/x.raw}}\n"
+    text += "matrix: {dist: other, arch: amd64, virt: pv, boot: pygrub}\n"
+    path.write_text(text, encoding="utf-8")
+    assert main(["plan", str(path)]) == 2
+    assert f"{path}:2:47: '~nobody-such/x.raw': there is no such" in capsys.readouterr().err
+
+
+def test_a_place_that_may_not_be_written_is_no_bug(failing: typer.Typer, capsys: Captured) -> None:
+    raise_in(failing, PermissionError(13, "Permission denied", "/nonexistent"))
+    assert main([]) == 4
+    assert capsys.readouterr().err == "error: cannot use /nonexistent: Permission denied\n"
+
+
 @pytest.mark.parametrize(
     "arguments", [["gate", "--store"], ["gate", "--history"], ["report", "--junit"]]
 )
