@@ -229,4 +229,6 @@ def point_latest(files: FlightDirectory) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> LabError:
-    return LabError(f"cannot record the flight in {path}: {error.strerror or error}")
+    # A file that cannot be replaced is the second name of a renaming.
+    what = f"{error.filename2}: " if error.filename2 else ""
+    return LabError(f"cannot record the flight in {path}: {what}{error.strerror or error}")
