@@ -178,6 +178,10 @@ def test_the_runner_of_typer_sees_the_same() -> None:
         (["plan", "--shards", "3"], "of how many jobs a pipeline is (add --format gitlab)"),
         (["plan", "--gantt", "x.html", "--json"], "--gantt goes with the table only"),
         (["run", "smoke", "--only"], "requires an argument.\nsee xenflight run --help\n"),
+        (
+            ["queue", "cancl", "nightly-1"],
+            "no command 'cancl' of the queue; did you mean 'cancel'?",
+        ),
         (["testbox", "up", "--bogus"], "see xenflight testbox up --help\n"),
         (["run", "--timeout-factor", "0", "--dry-run"], "--timeout-factor"),
     ],
