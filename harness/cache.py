@@ -12,6 +12,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from harness.errors import DeadlineExceeded, LabError
+from harness.home import user_directory
 from harness.wait import Deadline, NotYet, wait_for
 
 KEY_LENGTH = 16
@@ -20,10 +21,7 @@ _INTERVAL = timedelta(milliseconds=100)
 
 def cache_root(environ: Mapping[str, str] = os.environ) -> Path:
     """``$XDG_CACHE_HOME/xenflight``, by default ``~/.cache/xenflight``; not made here."""
-    base = environ.get("XDG_CACHE_HOME", "")
-    # The XDG base directory rules say that a relative path there is to be ignored.
-    root = Path(base) if base.startswith("/") else Path.home() / ".cache"
-    return root / "xenflight"
+    return user_directory("XDG_CACHE_HOME", ".cache", environ)
 
 
 def content_key(*parts: str | bytes) -> str:

@@ -83,6 +83,9 @@ def keep(findings: Sequence[Finding], machine: Machine, path: Path, revision: st
 
 def kept(path: Path) -> tuple[list[BenchRun], list[str]]:
     """The runs in *path*, the oldest first, and what is wrong with lines that are none."""
+    if path.exists() and not path.is_file():
+        msg = f"{path}: this is no ordinary file"
+        raise UsageError(msg)
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     except FileNotFoundError:

@@ -18,6 +18,10 @@ from harness.status import EXIT_USAGE
 EPILOG = (
     "[bold]Start here:[/bold]  [cyan]xenflight run smoke[/cyan]  makes a Xen host in QEMU, builds "
     "a Debian guest, boots it, proves it and removes it."
+    "\n\n"
+    "[bold]Exit codes:[/bold]  0 all passed, 1 a bug in xenflight, 2 wrong usage, 3 nothing ran, "
+    "4 broken: the lab failed, 5 fail: a guest did, 6 starved: no host in time, 130 aborted. "
+    "Where a verb has others, its help says so."
 )
 
 

@@ -11,7 +11,6 @@ import typer
 from harness.cli import complete
 from harness.cli.app import app
 from harness.cli.options import (
-    BranchOption,
     FlightArgument,
     HostsOption,
     JobsOption,
@@ -21,6 +20,7 @@ from harness.cli.options import (
     StoreOption,
     YesOption,
 )
+from harness.errors import UsageError
 from harness.status import EXIT_USAGE
 
 
@@ -67,7 +67,15 @@ def plan(
             "--gantt", metavar="FILE", help="Draw which job runs when and where: one HTML file."
         ),
     ] = None,
-    branch: BranchOption = None,
+    branch: Annotated[
+        str | None,
+        typer.Option(
+            "--branch",
+            metavar="NAME",
+            help="The branch whose flights tell how long; the flight's name if not given.",
+            autocompletion=complete.branches,
+        ),
+    ] = None,
     store: StoreOption = None,
     yes: YesOption = False,
 ) -> None:
@@ -100,6 +108,12 @@ def plan(
     from harness.schedule.past import expecting
     from harness.schedule.shard import take_shard
 
+    if shards is not None and format_ is not PlanFormat.GITLAB:
+        msg = "--shards says of how many jobs a pipeline is"
+        raise UsageError(msg, hint="add --format gitlab")
+    if gantt and (as_json or format_ is not PlanFormat.TABLE):
+        msg = "--gantt goes with the table only"
+        raise UsageError(msg, hint="leave out --json and --format")
     found = build_plan(flight, only=only or (), hosts=host or (), huge=yes)
     if branch or store:
         keeping_words(branch, None, store)

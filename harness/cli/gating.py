@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from harness.errors import XenflightError
+from harness.errors import UsageError, XenflightError
 from harness.gate.past import Past, past_in, past_stored
 from harness.gate.policy import Policy, policy_for, resolve_policy
 from harness.gate.run import judge_subject, keep_verdict, verdict_file, write_verdict
@@ -77,6 +77,10 @@ def subject_of(asked: Asked, seen: Transaction | None) -> Subject:
 
 def past_of(asked: Asked, subject: Subject, seen: Transaction | None) -> Past:
     """The flights before it."""
+    if asked.history and not asked.history.is_dir():
+        # Without any history more is let through: a name that is misspelt must not open the gate.
+        msg = f"--history: there is no directory {asked.history}"
+        raise UsageError(msg)
     beside = subject.path.parent if subject.path else RUNS
     if asked.history or seen is None:
         runs = asked.history or beside

@@ -8,7 +8,7 @@ import typer
 
 from harness.cli import complete
 from harness.cli.app import app
-from harness.cli.options import BranchOption, HostOption, JsonOption, LimitOption, StoreOption
+from harness.cli.options import BranchOption, JsonOption, LimitOption, StoreOption
 
 
 @app.command()
@@ -23,7 +23,15 @@ def history(
         ),
     ] = None,
     branch: BranchOption = None,
-    host: HostOption = None,
+    host: Annotated[
+        str | None,
+        typer.Option(
+            "--host",
+            metavar="NAME",
+            help="Only runs on this host.",
+            autocompletion=complete.hosts,
+        ),
+    ] = None,
     limit: LimitOption = 20,
     store: StoreOption = None,
     as_json: JsonOption = False,

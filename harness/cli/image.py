@@ -67,7 +67,7 @@ def inspect(
 
     limit = _size(disk) if disk else None
     with shown_progress() as progress:
-        progress(f"reading {file.name}", None)
+        progress(f"reading {file}", None)
         report = inspect_image(file, LocalRunner(), limit=limit)
     predictions = predict_all(report, kernel_args=kernel_args)
     if as_json:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from harness.errors import UsageError
 from harness.flight.plan import ShardSpec, from_json
 from harness.results.layout import LATEST, FlightDirectory
+
+EVENTS = "events.jsonl"
 
 
 def part_directories(paths: Iterable[Path]) -> list[Path]:
@@ -17,15 +20,19 @@ def part_directories(paths: Iterable[Path]) -> list[Path]:
     """
     found: dict[Path, Path] = {}
     for path in paths:
-        events = [path / "events.jsonl"] if path.is_dir() else []
-        if not (events and events[0].is_file()):
-            events = sorted(one for one in path.rglob("events.jsonl") if one.is_file())
-        events = [one for one in events if one.parent.name != LATEST]
-        if not events:
+        flights = [path] if (path / EVENTS).is_file() else sorted(_below(path))
+        if not flights:
             msg = f"there is no flight in {path}"
             raise UsageError(msg, hint="give the directory of a flight, or one that has some in it")
-        found |= {one.parent.resolve(): one.parent for one in events}
+        found |= {one.resolve(): one.resolve() if one.name == LATEST else one for one in flights}
     return list(found.values())
+
+
+def _below(path: Path) -> Iterator[Path]:
+    """The directories of flights; what cannot be looked into has none."""
+    for folder, _, files in os.walk(path):
+        if EVENTS in files:
+            yield Path(folder)
 
 
 def require_all_shards(paths: Iterable[Path]) -> None:

@@ -19,7 +19,9 @@ def modes(
 
     [bold]Examples[/bold]
 
-    [cyan]xenflight run modes && xenflight modes[/cyan]
+    [cyan]xenflight modes[/cyan]
+
+    [cyan]xenflight modes reports/runs/modes-20261122-090000-1f3a5c[/cyan]
     """
     from harness.errors import UsageError
     from harness.gate.subject import find_flight

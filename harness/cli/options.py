@@ -42,6 +42,15 @@ HostOption = Annotated[
         autocompletion=complete.hosts,
     ),
 ]
+KnownHostOption = Annotated[
+    str | None,
+    typer.Option(
+        "--host",
+        metavar="NAME",
+        help="A host of hosts.yaml; the default one if not given.",
+        autocompletion=complete.hosts,
+    ),
+]
 StoreOption = Annotated[
     str | None,
     typer.Option(

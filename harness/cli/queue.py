@@ -11,6 +11,8 @@ from typer.core import TyperGroup
 from harness.cli import complete
 from harness.cli.app import app
 from harness.cli.options import JsonOption, StoreOption
+from harness.errors import UsageError
+from harness.flight.hints import did_you_mean
 
 
 class ListByDefault(TyperGroup):
@@ -19,7 +21,14 @@ class ListByDefault(TyperGroup):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401  # Typer's own
         """See Typer."""
         known = (*self.commands, *ctx.help_option_names)
-        return super().parse_args(ctx, args if args and args[0] in known else ["list", *args])
+        if args and args[0] in known:
+            return super().parse_args(ctx, args)
+        # One word more than `list` takes: the first was to be a command.
+        if len([word for word in args if not word.startswith("-")]) > 1 and "--store" not in args:
+            hint = did_you_mean(args[0], self.commands)
+            msg = f"there is no command {args[0]!r} of the queue{hint}"
+            raise UsageError(msg)
+        return super().parse_args(ctx, ["list", *args])
 
 
 queue = typer.Typer(

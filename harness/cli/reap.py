@@ -7,12 +7,12 @@ from typing import Annotated
 import typer
 
 from harness.cli.app import app
-from harness.cli.options import HostOption
+from harness.cli.options import KnownHostOption
 
 
 @app.command()
 def reap(
-    host: HostOption = None,
+    host: KnownHostOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be removed, and stop.")
     ] = False,

@@ -108,6 +108,9 @@ def run(
 ) -> None:
     """Run a flight: build its guests, boot, prove and remove them.
 
+    What it gave is in reports/runs/latest. The exit code is that of its worst job: 0 passed,
+    5 failed, 4 broken by the lab, 6 starved, 3 nothing ran, 130 aborted.
+
     [bold]Examples[/bold]
 
     [cyan]xenflight run smoke[/cyan]

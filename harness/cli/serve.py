@@ -52,12 +52,16 @@ def serve(
     from contextlib import ExitStack, suppress
 
     from harness.cli.output import errors, output
+    from harness.errors import UsageError
     from harness.gate.subject import RUNS
     from harness.serve.looks import look_at_directories, look_at_store
     from harness.serve.run import listen as listen_on
     from harness.serve.run import server, url_of
     from harness.store.store import present_store
 
+    if runs and not runs.is_dir():
+        msg = f"--runs: there is no directory {runs}"
+        raise UsageError(msg)
     with ExitStack() as until_done:
         history = present_store(store) if runs is None else None
         if history:

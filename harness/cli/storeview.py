@@ -132,7 +132,8 @@ def demand_known(connection: Transaction, job: str, step: str | None) -> None:
     """`UsageError`, with what was probably meant, for a job or step that there never was."""
     known = job_names(connection)
     if job not in known:
-        msg = f"no flight in the store had a job {job!r}{did_you_mean(job, known)}"
+        rest = did_you_mean(job, known) if known else ": it has no flights yet"
+        msg = f"no flight in the store had a job {job!r}{rest}"
         raise UsageError(msg)
     steps = step_names(connection, job)
     if step is not None and step not in steps:

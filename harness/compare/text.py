@@ -48,7 +48,7 @@ def _head(found: Comparison) -> list[str]:
             " differs between the hosts counts, too"
         )
     both = len(found.of(Change.PASSES))
-    return [*lines, f"{len(found.pairs)} jobs are in both; {both} of them pass in both"]
+    return [*lines, f"jobs in both: {len(found.pairs)}; that pass in both: {both}"]
 
 
 def _section(found: Comparison, change: Change, title: str) -> list[str]:

@@ -29,13 +29,16 @@ def check_project(flights_dir: Path, suites_dir: Path) -> list[Finding]:
     """All that is wrong, in the order of files and lines; nothing when all is well.
 
     Every flight parses and expands, its hosts and suites exist; every suite is used by some
-    flight, and every test function is in such a suite, in a file that pytest reads.
+    flight, and every test function is in such a suite, in a file that pytest reads. Suites that
+    came with xenflight, and not with these flights, need not be used by any of them; nor is
+    one said to be unused while a flight cannot be read.
     """
     findings: list[Finding] = []
     inventory = _inventory(flights_dir / HOSTS_FILE, findings)
     suites, stray = _suites(suites_dir)
     findings += stray
     used: set[str] = set()
+    all_read = True
     files = flight_files(flights_dir)
     if not files:
         findings.append(Finding(place=Place(file=str(flights_dir)), text="there is no flight here"))
@@ -44,10 +47,14 @@ def check_project(flights_dir: Path, suites_dir: Path) -> list[Finding]:
             loaded = load_with_places(path)
         except UsageError as error:
             findings += findings_of(error)
+            all_read = False
             continue
         used |= {job.suite for job in loaded.flight.jobs}
         findings += _check_flight(path, loaded, inventory, suites)
-    findings += _check_suites(suites_dir, suites, used)
+    own = flights_dir.resolve().parent == suites_dir.resolve().parent
+    findings += [lost for tests in suites.values() for lost in tests.lost]
+    if own and all_read:
+        findings += _unused(suites_dir, suites, used)
     return sorted(set(findings), key=lambda f: (f.place.file, f.place.line or 0, f.text))
 
 
@@ -97,9 +104,8 @@ def _said_by(cell: Cell, name: str, document: Document) -> KeyPath:
     return next((path for path in paths if path in document.spans), paths[-1])
 
 
-def _check_suites(suites_dir: Path, suites: dict[str, _Tests], used: set[str]) -> Iterator[Finding]:
+def _unused(suites_dir: Path, suites: dict[str, _Tests], used: set[str]) -> Iterator[Finding]:
     for name, tests in suites.items():
-        yield from tests.lost
         if name not in used and tests.collected:
             count = len(tests.collected)
             text = f"no flight uses the suite {name!r}: its {count} test(s) never run"
@@ -129,8 +135,13 @@ def _suites(suites_dir: Path) -> tuple[dict[str, _Tests], list[Finding]]:
 
 def _tests_in(path: Path) -> tuple[list[Place], list[Finding]]:
     """Where the test functions of a Python file are; read, never run."""
+    if not path.is_file():
+        return [], [Finding(place=Place(file=str(path)), text="this is not a file")]
     try:
         tree = ast.parse(path.read_bytes(), filename=str(path))
+    except OSError as error:
+        text = f"cannot be read: {error.strerror}"
+        return [], [Finding(place=Place(file=str(path)), text=text)]
     except (SyntaxError, ValueError) as error:
         line = error.lineno if isinstance(error, SyntaxError) else None
         text = f"this is not Python: {error.args[0]}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.errors import UsageError
+from harness.flight.hints import nearest
 from harness.flight.yamlfile import Document, KeyPath, Span, load_document
 
 _OWN = ("flight", "extends")
@@ -38,7 +39,7 @@ class _Reader:
             parent = path.parent / name
             self.count += 1
             if not _is_file(parent):
-                msg = f"there is no file {str(parent)!r} to extend"
+                msg = f"there is no file {str(parent)!r} to extend{_meant(path.parent, name)}"
                 raise UsageError(msg, hint="it is looked for beside this file", place=place)
             if parent.resolve() in {p.resolve() for p in (*chain, path)}:
                 names = " extends ".join(str(p) for p in (*chain, path, parent))
@@ -50,6 +51,13 @@ class _Reader:
             found = self.read(parent, (*chain, path))
             merged = merge(merged, found) if merged else found
         return merge(merged, document) if merged else document
+
+
+def _meant(folder: Path, name: str) -> str:
+    """Which file of *folder* was probably meant; nothing when none is like it."""
+    stems = (one.stem for one in folder.glob("*.yaml"))
+    near = nearest(name.removesuffix(".yaml"), stems, count=1)
+    return f"; did you mean '{near[0]}.yaml'?" if near else ""
 
 
 def _is_file(path: Path) -> bool:

@@ -12,6 +12,7 @@ from harness.flight.fields import is_url
 from harness.flight.model import DEFAULT_TIMEOUTS, ImageSource, JobSpec, MirrorSpec
 from harness.flight.schema import ImageModel, MirrorModel, Overrides, WhereModel
 from harness.flight.yamlfile import Document, KeyPath
+from harness.home import expanded
 
 Settings = dict[str, Any]
 """Values by the keys of a flight file, some or all of those that make a job."""
@@ -118,5 +119,5 @@ def _image(model: ImageModel, document: Document, path: KeyPath) -> ImageSource:
     if not is_url(location):
         # Seen from the file where it stands: with `extends`, that may be another one.
         folder = Path(document.place(path).file).parent
-        location = str((folder / Path(location).expanduser()).resolve())
+        location = str((folder / expanded(location, place=document.place(path))).resolve())
     return ImageSource(location=location, sha256=model.sha256, overlay=model.overlay)

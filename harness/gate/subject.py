@@ -47,7 +47,8 @@ def find_directory(text: str | None, runs: Path = RUNS) -> Path | None:
 def no_such_flight(text: str, runs: Path = RUNS) -> UsageError:
     """What to say where neither the directories nor a store have it."""
     known = [p.name for p in runs.iterdir() if p.is_dir()] if runs.is_dir() else []
-    return UsageError(f"there is no flight {text!r} in {runs}{did_you_mean(text, sorted(known))}")
+    rest = did_you_mean(text, sorted(known)) if known else ": none has run in this directory"
+    return UsageError(f"there is no flight {text!r} in {runs}{rest}")
 
 
 def find_flight(text: str | None, runs: Path = RUNS) -> Path:

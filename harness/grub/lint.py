@@ -26,6 +26,7 @@ _GRUB2 = re.compile(r"^[ \t]*(?:menuentry|submenu|blscfg)\b", re.M)
 _LEGACY = re.compile(r"^[ \t]*title\b", re.M)
 _PART_OF_GRUB2 = re.compile(r"^[ \t]*(?:multiboot2?|module2|insmod)[ \t]", re.M)
 _DEFAULTS = re.compile(r"^[ \t]*(?:export[ \t]+)?(?:GRUB|XEN)_[A-Z_]+[ \t]*=", re.M)
+_MARK = "\N{BYTE ORDER MARK}"
 _MOST_FINDINGS = 1000
 _MOST_LOOKED_AT = 20_000
 """Findings before those are put together that are the same."""
@@ -70,11 +71,13 @@ def lint(
     With *files* it is also checked that what entries load is there. `UsageError` for a text
     that is of no form.
     """
+    marked, texts = texts, {file: text.removeprefix(_MARK) for file, text in texts.items()}
     forms = {file: form or form_of(text, file) for file, text in texts.items()}
     known = environment(files) if files else None
     checker = _Checker(files=files)
     menus = list(_menus(texts, forms, known))
-    found = [*_mixed(texts, forms), *islice(checker.check_all(menus), _MOST_LOOKED_AT)]
+    strange = [*_mixed(texts, forms), *_foreign(marked, forms)]
+    found = [*strange, *islice(checker.check_all(menus), _MOST_LOOKED_AT)]
     merged = _merged(found)
     return Report(
         forms=forms,
@@ -148,6 +151,30 @@ def _mixed(texts: Mapping[str, str], forms: Mapping[str, Form]) -> Iterator[Find
                 rule=Rule.SYNTAX,
                 message="an entry of GRUB legacy begins here, which GRUB 2 does not read",
                 hint="put it into a file of its own, or read this one with --form legacy",
+            )
+
+
+def _foreign(texts: Mapping[str, str], forms: Mapping[str, Form]) -> Iterator[Finding]:
+    """What editors of other systems put into a file. GRUB skips carriage returns; sh does not."""
+    for file, text in texts.items():
+        defaults = forms[file] is Form.DEFAULTS
+        if text.startswith(_MARK):
+            harmless = not defaults and re.match(r"\s*(#|$)", text[1:], re.MULTILINE)
+            yield Finding(
+                place=Place(file=file, line=1),
+                severity=Severity.WARNING if harmless else Severity.ERROR,
+                rule=Rule.SYNTAX,
+                message="the file begins with a byte order mark, which is taken for a part of the"
+                " first word",
+                hint="save it as UTF-8 without one",
+            )
+        if defaults and "\r\n" in text:
+            yield Finding(
+                place=Place(file=file, line=text.count("\n", 0, text.index("\r\n")) + 1),
+                severity=Severity.ERROR,
+                rule=Rule.SYNTAX,
+                message="lines end with a carriage return, which sh takes for a part of the value",
+                hint="save it with the line ends of Unix",
             )
 
 

@@ -42,7 +42,7 @@ def _failure(flight: FlightResult, job: JobResult, step: StepResult) -> Iterator
     yield f"First failure: {one_line(f'{step.testid} of {job.name}')}: {step.status}"
     yield f"  {one_line(step.reason or 'nobody said why')}"
     yield from (f"  | {line}" for line in last_lines(step.evidence, LINES))
-    yield f"  run it again:   {' '.join(again_words(flight.flight, job.name))}"
+    yield f"  run it again:   {' '.join(again_words(flight, job.name))}"
     yield f"  hand it on:     {repro_words(flight.flight_id, job.name)}"
     yield ""
 

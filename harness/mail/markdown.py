@@ -72,7 +72,7 @@ def _failure(flight: FlightResult, job: JobResult, step: StepResult) -> Iterator
         yield from (line.replace("~~~", "~ ~") for line in lines)
         yield _FENCE
     yield ""
-    yield f"Run it again: {_code(' '.join(again_words(flight.flight, job.name)))}  "
+    yield f"Run it again: {_code(' '.join(again_words(flight, job.name)))}  "
     yield f"Hand it on: {_code(repro_words(flight.flight_id, job.name))}"
 
 

@@ -20,6 +20,7 @@ from harness.flight.fields import Duration, OneOrSome, Port, VariableName
 from harness.flight.schema import Strict
 from harness.flight.validate import validate
 from harness.flight.yamlfile import load_document
+from harness.home import expanded, user_directory
 from harness.secret import Secret
 
 VARIABLE = "XENFLIGHT_MAIL"
@@ -106,9 +107,10 @@ def find_settings(text: str | None, environ: Mapping[str, str] = os.environ) -> 
     """The file that an option or the environment names, or the user's own; `UsageError` when
     there is none."""
     given = text or environ.get(VARIABLE)
-    base = environ.get("XDG_CONFIG_HOME", "")
-    home = Path(base) if base.startswith("/") else Path.home() / ".config"
-    path = Path(given).expanduser() if given else home / "xenflight" / "mail.yaml"
+    if given:
+        path = expanded(given)
+    else:
+        path = user_directory("XDG_CONFIG_HOME", ".config", environ) / "mail.yaml"
     if not path.is_file():
         msg = f"no mail server is known: there is no file {path}"
         raise UsageError(msg, hint="docs/mail.md shows what stands in it")
@@ -121,7 +123,7 @@ def password_of(model: PasswordModel, environ: Mapping[str, str] = os.environ) -
         value = environ.get(model.env, "")
         where = f"the variable {model.env} is not set"
     else:
-        path = Path(model.file or "").expanduser()
+        path = expanded(model.file or "")
         where = f"the file {path} is empty"
         try:
             value = path.read_text(encoding="utf-8").strip("\r\n")

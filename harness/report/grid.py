@@ -37,7 +37,8 @@ def grid_text(flights: Sequence[FlightResult]) -> str:
     names = ", ".join(f"`{flight.flight_id}`" for flight in flights)
     seconds = sum(flight.duration for flight in flights)
     parts = [
-        f"Flight{'s' if len(flights) > 1 else ''} {names}: {len(jobs)} cells: {told}; "
+        f"Flight{'s' if len(flights) > 1 else ''} {names}: {len(jobs)} "
+        f"cell{'s' if len(jobs) != 1 else ''}: {told}; "
         f"{human_seconds(seconds)} in all.",
         *dict.fromkeys(line for flight in flights for line in _host_line(flight)),
         *grid,

@@ -148,7 +148,7 @@ class Summary:
 
     def _again(self, job: JobResult, width: int) -> Iterator[RenderableType]:
         """The command to run this job again, on three lines where one is too long."""
-        words = again_words(self.result.flight, job.name, self.program)
+        words = again_words(self.result, job.name, self.program)
         lines = [" ".join(words)]
         if cell_len(lines[0]) + 4 > width:
             lines = " \\\n  ".join(words).split("\n")

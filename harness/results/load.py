@@ -9,9 +9,11 @@ from pydantic import ValidationError
 
 from harness.errors import Place, UsageError
 from harness.results.events import EVENT, Event, FlightHeader, FlightStarted
-from harness.results.layout import FlightDirectory
+from harness.results.layout import LATEST, FlightDirectory
 from harness.results.log import FlightLog
 from harness.results.model import SCHEMA_VERSION, FlightResult
+
+_NONE_YET = "run one, such as xenflight run smoke, or name the directory of one"
 
 
 def load_results(path: Path) -> FlightResult:
@@ -75,11 +77,18 @@ def _require_begin(file: Path, events: list[Event], line: int) -> FlightHeader:
 
 def read_text(file: Path) -> str:
     """The whole of a file that a flight left; `UsageError`, with the place, when it can't be."""
+    if file.exists() and not file.is_file():
+        # A device may have no end, and a FIFO nobody who writes.
+        msg = "this is no ordinary file"
+        raise UsageError(msg, place=Place(file=str(file)))
     try:
         return file.read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        msg = "there are no results here"
-        hint = "give the directory of a flight, such as reports/runs/latest"
+        if file.name == LATEST:
+            msg, hint = "no flight has run here", _NONE_YET
+        else:
+            msg = "there are no results here"
+            hint = "give the directory of a flight, such as reports/runs/latest"
         raise UsageError(msg, hint=hint, place=Place(file=str(file))) from error
     except UnicodeDecodeError as error:
         msg = f"the file is damaged: byte {error.start} is not UTF-8"

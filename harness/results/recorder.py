@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from harness.errors import LabError
+from harness.outfile import whole
 from harness.results.events import (
     Event,
     FlightChecked,
@@ -207,10 +208,12 @@ def to_json(record: Record, *, indent: int | None = None) -> str:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write *path* so that a reader sees the old text or the new one, never a part."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fresh.write_text(text, encoding="utf-8")
-    fresh.replace(path)
+    """Write *path* so that a reader sees the old text or the new one, never a part.
+
+    `OSError` names *path*, which is then as it was; see `harness.outfile.whole`.
+    """
+    with whole(path) as fresh:
+        fresh.write_text(text, encoding="utf-8")
 
 
 def point_latest(files: FlightDirectory) -> None:
@@ -226,4 +229,6 @@ def point_latest(files: FlightDirectory) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> LabError:
-    return LabError(f"cannot record the flight in {path}: {error.strerror or error}")
+    # A file that cannot be replaced is the second name of a renaming.
+    what = f"{error.filename2}: " if error.filename2 else ""
+    return LabError(f"cannot record the flight in {path}: {what}{error.strerror or error}")

@@ -45,9 +45,16 @@ def write_site(site: Site, out: Path) -> Written:
 
 
 def _refuse_others(out: Path) -> None:
-    if out.is_symlink() or (out.exists() and not out.is_dir()):
+    if out.is_symlink():
+        msg = f"{out} is a link: name the directory that it leads to"
+        raise UsageError(msg)
+    if out.exists() and not out.is_dir():
         msg = f"{out} is there already, and is no directory"
         raise UsageError(msg)
+    if out.resolve() in (Path.cwd(), *Path.cwd().parents):
+        # It is replaced whole, and whoever stands in it would stand nowhere.
+        msg = f"{out} is where you are: a site cannot take its place"
+        raise UsageError(msg, hint="name a new directory with --out")
     if out.is_dir() and any(out.iterdir()) and not (out / MARKER).is_file():
         msg = f"{out} is no site of xenflight's, and is not empty: nothing was written"
         raise UsageError(msg, hint="name a new directory with --out")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import IO
 from sqlalchemy import select
 
 from harness.errors import LabError
+from harness.outfile import whole
 from harness.progress import Progress, silent
 from harness.store.exports import export_line
 from harness.store.store import Store
@@ -45,16 +45,12 @@ def _written(file: Path) -> Iterator[IO[str]]:
     if file == STDOUT:
         yield sys.stdout
         return
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        with _opened(fresh, packed=file.suffix == ".gz") as out:
+        with whole(file) as fresh, _opened(fresh, packed=file.suffix == ".gz") as out:
             yield out
-        fresh.replace(file)
     except OSError as error:
         msg = f"can't write {file}: {error.strerror or error}"
         raise LabError(msg) from error
-    finally:
-        fresh.unlink(missing_ok=True)
 
 
 def _opened(path: Path, *, packed: bool) -> IO[str]:

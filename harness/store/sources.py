@@ -51,8 +51,11 @@ def find_files(paths: Sequence[Path]) -> list[Path]:
     for path in paths:
         if path.is_dir() and not _is_flight(path):
             found += _below(path)
-        elif path.exists():
+        elif path.is_file() or _is_flight(path):
             found.append(path)
+        elif path.exists():
+            msg = f"{path} is no ordinary file"
+            raise UsageError(msg)
         else:
             msg = f"{path} is not there"
             raise UsageError(msg)
@@ -138,13 +141,17 @@ def _home(path: Path) -> str:
 def _head(path: Path) -> str:
     try:
         with opened(path) as file:
-            return file.read(_HEAD).removeprefix("\N{BYTE ORDER MARK}")
+            head = file.read(_HEAD).removeprefix("\N{BYTE ORDER MARK}")
     except UnicodeDecodeError:
         # XML may be in any encoding, and says so itself; nothing else of ours is.
         return "<" if path.suffix == ".xml" else ""
     except (OSError, EOFError) as error:
         msg = f"cannot be read: {getattr(error, 'strerror', None) or error}"
         raise UsageError(msg, place=Place(file=str(path))) from error
+    if not head:
+        msg = "the file is empty: there is no flight in it"
+        raise UsageError(msg, place=Place(file=str(path)))
+    return head
 
 
 def _is_flight(path: Path) -> bool:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 from harness.cache import content_key
 from harness.errors import UsageError
+from harness.home import expanded, user_directory
 from harness.secret import Secret
 
 VARIABLE = "XENFLIGHT_STORE"
@@ -22,10 +23,7 @@ _FORMS = "a file such as history.db, postgresql://USER@HOST/DATABASE, or none"
 
 def data_root(environ: Mapping[str, str] = os.environ) -> Path:
     """``$XDG_DATA_HOME/xenflight``, by default ``~/.local/share/xenflight``; not made here."""
-    base = environ.get("XDG_DATA_HOME", "")
-    # The XDG base directory rules say that a relative path there is to be ignored.
-    root = Path(base) if base.startswith("/") else Path.home() / ".local" / "share"
-    return root / "xenflight"
+    return user_directory("XDG_DATA_HOME", ".local/share", environ)
 
 
 @dataclass(frozen=True)
@@ -126,5 +124,5 @@ def _parse(text: str) -> StoreUrl | None:
 
 
 def _file(path: Path, *, given: bool = True) -> StoreUrl:
-    absolute = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100  # the file need not exist
+    absolute = Path(os.path.abspath(expanded(path)))  # noqa: PTH100  # the file need not exist
     return StoreUrl(URL.create("sqlite", database=str(absolute)), given)

@@ -69,7 +69,7 @@ def test_a_place_that_can_not_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UsageError, match="could not be kept"):
         keep([FAST], MACHINE, tmp_path / "file" / "bench.jsonl")
-    with pytest.raises(UsageError, match="Is a directory"):
+    with pytest.raises(UsageError, match="is no ordinary file"):
         kept(tmp_path)
 
 

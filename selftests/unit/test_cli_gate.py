@@ -162,6 +162,14 @@ def test_blessings(capsys: Captured) -> None:
     assert "REGR. vs smoke-1" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", ["reports/rnus", "flights/smoke.yaml"])
+def test_a_history_that_is_not_there_opens_no_gate(name: str, capsys: Captured) -> None:
+    run(1)
+    assert main(["gate", "--history", name]) == 2
+    assert capsys.readouterr().err == f"error: --history: there is no directory {name}\n"
+    assert main(["gate", "--history", "reports/runs"]) == 0
+
+
 def test_a_flight_that_cannot_be_read_is_left_out_of_history(capsys: Captured) -> None:
     run(2)
     (run(1) / "results.json").write_text("{")
@@ -206,7 +214,7 @@ def test_a_simulated_flight_counts_for_nothing(capsys: Captured) -> None:
 
 def test_where_no_flight_ever_ran(capsys: Captured) -> None:
     assert main(["gate"]) == 2
-    assert "reports/runs/latest: there are no results here" in capsys.readouterr().err
+    assert "reports/runs/latest: no flight has run here" in capsys.readouterr().err
     assert main(["gate", "smoke-1"]) == 2
     assert "there is no flight 'smoke-1' in reports/runs" in capsys.readouterr().err
 

@@ -172,6 +172,18 @@ def test_the_runner_of_typer_sees_the_same() -> None:
         (["run", "--keep-for", "4h", "--dry-run"], "add --keep on-failure or --keep always"),
         (["run", "--keep", "always", "--keep-for", "4", "--dry-run"], "'4' is not a duration"),
         (["run", "-n", "0", "--dry-run"], "--jobs"),
+        (
+            ["plan", "--format", "yaml"],
+            "'--format': 'yaml' is not one of 'table', 'json', 'gitlab'",
+        ),
+        (["plan", "--shards", "3"], "of how many jobs a pipeline is (add --format gitlab)"),
+        (["plan", "--gantt", "x.html", "--json"], "--gantt goes with the table only"),
+        (["run", "smoke", "--only"], "requires an argument.\nsee xenflight run --help\n"),
+        (
+            ["queue", "cancl", "nightly-1"],
+            "no command 'cancl' of the queue; did you mean 'cancel'?",
+        ),
+        (["testbox", "up", "--bogus"], "see xenflight testbox up --help\n"),
         (["run", "--timeout-factor", "0", "--dry-run"], "--timeout-factor"),
     ],
 )
@@ -184,6 +196,31 @@ def test_bad_usage_ends_with_2_and_one_message(
     assert captured.err.startswith("error: ")
     assert told in captured.err
     assert "Traceback" not in captured.err
+
+
+@pytest.mark.parametrize("verb", ["gate", "report", "mail", "modes", "grid"])
+def test_before_the_first_flight_it_is_said_that_there_was_none(
+    verb: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main([verb]) == 2
+    said = (
+        "error: reports/runs/latest: no flight has run here (run one, such as xenflight run smoke"
+    )
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["compare", "a", "b"], ["grid", "a"], ["status", "a"]])
+def test_nothing_is_accepted_where_nothing_is(
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Captured,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    told = "error: there is no flight 'a' in reports/runs: none has run in this directory\n"
+    assert capsys.readouterr().err == told
 
 
 def test_every_mistake_of_a_flight_is_a_line(tmp_path: Path, capsys: Captured) -> None:
@@ -302,6 +339,59 @@ def test_a_message_is_printed_as_it_is(failing: typer.Typer, capsys: Captured) -
     assert capsys.readouterr().err == "error: jobs[0] [bold]x[/bold] " + "y" * 400 + "\n"
 
 
+def test_a_user_without_a_home_is_told_what_to_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    def nobody() -> Path:
+        msg = "Could not determine home directory."
+        raise RuntimeError(msg)
+
+    monkeypatch.setattr(Path, "home", nobody)
+    for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME", "XENFLIGHT_STORE"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["images", "list"]) == 4
+    told = "error: this user has no home directory (set HOME or XDG_CACHE_HOME)\n"
+    assert capsys.readouterr().err == told
+    assert main(["flights"]) == 4
+    assert "(set HOME or XDG_DATA_HOME)" in capsys.readouterr().err
+
+
+def test_somebody_who_is_unknown_is_bad_usage(tmp_path: Path, capsys: Captured) -> None:
+    assert main(["flights", "--store", "~nobody-such/x.db"]) == 2
+    assert "'~nobody-such/x.db': there is no such user" in capsys.readouterr().err
+    path = tmp_path / "f.yaml"
+    text = "flight: f\ndefaults: {builder: import, image: {location: ~nobody-such/x.raw}}\n"
+    text += "matrix: {dist: other, arch: amd64, virt: pv, boot: pygrub}\n"
+    path.write_text(text, encoding="utf-8")
+    assert main(["plan", str(path)]) == 2
+    assert f"{path}:2:47: '~nobody-such/x.raw': there is no such" in capsys.readouterr().err
+
+
+def test_a_place_that_may_not_be_written_is_no_bug(failing: typer.Typer, capsys: Captured) -> None:
+    raise_in(failing, PermissionError(13, "Permission denied", "/nonexistent"))
+    assert main([]) == 4
+    assert capsys.readouterr().err == "error: cannot use /nonexistent: Permission denied\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["gate", "--store"], ["gate", "--history"], ["report", "--junit"]]
+)
+def test_a_name_that_no_file_can_have_is_bad_usage(arguments: list[str], capsys: Captured) -> None:
+    run = str(ROOT / "selftests/data/results/schema1-smoke.json")
+    assert main([arguments[0], run, arguments[1], "x" * 5000]) in (2, 4)
+    assert "bug" not in capsys.readouterr().err
+
+
+def test_an_argument_that_is_not_utf8_is_bad_usage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured
+) -> None:
+    monkeypatch.setenv("XENFLIGHT_STORE", str(tmp_path / "history.db"))
+    assert main(["db", "upgrade"]) == 0
+    capsys.readouterr()
+    assert main(["gate", os.fsdecode(b"caf\xe9")]) == 2
+    assert capsys.readouterr().err == "error: 'caf\\udce9' is not UTF-8\n"
+
+
 def test_a_bug_keeps_its_traceback_in_a_file(
     failing: typer.Typer, capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -327,6 +417,20 @@ def run_module(*arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
         check=False,
         cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", **env},
+        timeout=60,
+    )
+
+
+def run_shell(line: str) -> subprocess.CompletedProcess[str]:
+    """A line for a shell, in which ``xenflight`` is ours. It uses no store."""
+    words = line.replace("xenflight", shlex.join([sys.executable, "-m", "harness.cli"]), 1)
+    return subprocess.run(
+        ["sh", "-c", words],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin", "XENFLIGHT_STORE": "none"},
         timeout=60,
     )
 
@@ -382,6 +486,42 @@ def test_a_reader_that_left_is_no_bug() -> None:
     )
     done = run_module("-c", code)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.parametrize("arguments", ["plan", "plan --json", "--help", "check", "--version"])
+def test_a_full_disk_under_the_output_is_no_bug(arguments: str) -> None:
+    done = run_shell(f"exec xenflight {arguments} >/dev/full")
+    told = "error: cannot write the output: No space left on device\n"
+    assert (done.returncode, done.stderr) == (4, told)
+
+
+@pytest.mark.parametrize(
+    ("line", "code"),
+    [
+        ("plan >&-", 0),
+        ("plan <&- >&- 2>&-", 0),
+        ("plan nothing-such >&- 2>&-", 2),
+        ("plan nothing-such 2>/dev/full", 2),
+    ],
+)
+def test_streams_that_are_closed_are_no_bug(line: str, code: int) -> None:
+    done = run_shell(f"exec xenflight {line}")
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "")
+
+
+def test_a_terminal_of_another_encoding_is_no_bug() -> None:
+    code = "import harness.cli, sys; sys.exit(harness.cli.main(['plan', '--only', 'caf\u00e9']))"
+    done = run_module("-c", code, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stderr.count("'caf\\xe9'")) == (2, 1)
+    code = code.replace("['plan', '--only', 'caf\u00e9']", "['--help']")
+    assert run_module("-c", code, PYTHONIOENCODING="ascii").returncode == 0
+    done = run_module("-c", WRITES, PYTHONIOENCODING="ascii")
+    assert (done.returncode, done.stdout) == (0, "caf\\xe9 \\u2026\n")
+
+
+def test_no_escape_of_a_users_word_reaches_the_terminal(capsys: Captured) -> None:
+    assert main(["plan", "flights/\x1b[2J\u202ex.yaml"]) == 2
+    assert capsys.readouterr().err == "error: there is no flight file flights/\ufffdx.yaml\n"
 
 
 def test_colour_only_where_someone_looks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -441,6 +581,12 @@ def test_run_hands_the_plan_over_and_ends_as_it_ends(monkeypatch: pytest.MonkeyP
     assert plan.keep_for == timedelta(minutes=90)
     assert plan.dump_core is True
 
+
+WRITES = """
+import harness.cli, sys
+harness.cli._run = lambda argv: print("caf\\xe9 \\u2026") or 0
+sys.exit(harness.cli.main([]))
+"""
 
 ENDLESS = """
 import signal

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -376,6 +377,33 @@ def test_export_and_import(store: Store, say: Said, tmp_path: Path) -> None:
     say("db", "export", str(tmp_path / "nowhere" / "x.jsonl"))
     assert say.code == 4
     assert "can't write" in say.err
+
+
+def test_an_export_to_a_link_is_written_where_it_leads(
+    store: Store, say: Said, tmp_path: Path
+) -> None:
+    link = tmp_path / "latest.jsonl"
+    link.symlink_to("first.jsonl")
+    say("db", "export", str(link))
+    assert link.is_symlink()
+    assert (tmp_path / "first.jsonl").read_text() == say("db", "export", "-")
+
+
+def test_a_fifo_is_not_waited_for(store: Store, say: Said, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    say("db", "import", str(tmp_path / "fifo"))
+    assert say.code == 2
+    assert "is no ordinary file" in say.err
+
+
+def test_an_export_without_flights_says_so_when_it_is_imported(
+    store: Store, say: Said, tmp_path: Path
+) -> None:
+    file = tmp_path / "none.jsonl.gz"
+    say("db", "export", str(file), "--branch", "nobodys")
+    assert "0 flights written" in say.err
+    assert say("db", "import", str(file)) == "0 flights\n"
+    assert f"refused: {file}: the file is empty: there is no flight in it" in say.err
 
 
 def test_stats(store: Store, path: Path, say: Said) -> None:

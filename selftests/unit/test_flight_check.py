@@ -53,6 +53,34 @@ def findings(root: Path) -> list[str]:
     return [str(finding).replace(f"{root}{os.sep}", "") for finding in found]
 
 
+def test_suites_that_came_with_xenflight_need_no_flight_of_ours(
+    project: Path, tmp_path: Path
+) -> None:
+    theirs = tmp_path / "installed"
+    put(theirs, "suites/boot/test_boot.py", TEST)
+    put(theirs, "suites/other/test_other.py", TEST)
+    assert check_project(project / "flights", theirs / "suites") == []
+    assert len(check_project(project / "flights", project / "suites")) == 0
+    put(project, "suites/other/test_other.py", TEST)
+    assert ["no flight uses" in line for line in findings(project)] == [True]
+
+
+def test_no_suite_is_unused_while_a_flight_cannot_be_read(project: Path) -> None:
+    put(project, "suites/other/test_other.py", TEST)
+    put(project, "flights/other.yaml", "flight: other\nmatrix: {\n")
+    (line,) = findings(project)
+    assert line.startswith("flights/other.yaml:")
+
+
+def test_what_is_called_like_a_test_and_is_no_file_is_told(project: Path) -> None:
+    (project / "suites/boot/test_folder.py").mkdir()
+    os.mkfifo(project / "suites/boot/test_fifo.py")
+    (project / "suites/boot/test_gone.py").symlink_to("nowhere")
+    assert findings(project) == [
+        f"suites/boot/test_{name}.py: this is not a file" for name in ("fifo", "folder", "gone")
+    ]
+
+
 def test_a_good_project_has_no_findings(project: Path) -> None:
     assert findings(project) == []
 

@@ -138,6 +138,11 @@ def test_two_jobs_of_one_name_in_two_files_are_both_named(tmp_path: Path) -> Non
             "file)",
         ),
         (
+            "extends: _ok\n",
+            "child.yaml:2:10: there is no file '_ok' to extend; did you mean '_ok.yaml'? (it is",
+        ),
+        ("extends: _okk.yaml\n", "'_okk.yaml' to extend; did you mean '_ok.yaml'?"),
+        (
             "extends: [_ok.yaml, nope/x.yaml]\n",
             "child.yaml:2:21: there is no file 'nope/x.yaml' to extend",
         ),

@@ -54,6 +54,28 @@ def test_the_notes_for_grub_legacy() -> None:
     assert "`kernel` in line 3, whose backslash at the end is lost" in said[2]
 
 
+MARK = "\N{BYTE ORDER MARK}"
+DEFAULTS = 'GRUB_CMDLINE_XEN="dom0_mem=1024M,max:1024M"\nGRUB_DEFAULT=0\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (MARK + LEGACY, [(1, Severity.ERROR)]),
+        (MARK + "# by hand\n" + GRUB2, [(1, Severity.WARNING)]),
+        (MARK + DEFAULTS, [(1, Severity.ERROR)]),
+        ("# mine\n" + DEFAULTS.replace("\n", "\r\n"), [(2, Severity.ERROR)]),
+        (GRUB2.replace("\n", "\r\n"), []),
+        (LEGACY.replace("\n", "\r\n"), []),
+    ],
+)
+def test_files_of_other_systems(text: str, expected: list[tuple[int, Severity]]) -> None:
+    """A byte order mark belongs to the first word; carriage returns are skipped, but by sh."""
+    findings = found(text)
+    assert [(one.place.line, one.severity) for one in findings] == expected
+    assert {one.rule for one in findings} <= {Rule.SYNTAX}
+
+
 CLEAN = (
     *("notes-grub2-corrected.cfg", "notes-legacy-corrected.lst"),
     *(

@@ -107,6 +107,11 @@ def test_parts_are_found_in_folders_each_once(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(UsageError, match="no flight in"):
         part_directories([tmp_path / "empty"])
+    latest = tmp_path / "runs" / "latest"
+    latest.unlink(missing_ok=True)
+    latest.symlink_to(two.name)
+    assert part_directories([latest]) == [two]
+    assert part_directories([latest, tmp_path]) == [two, one]
 
 
 def test_of_shards_all_must_be_there(tmp_path: Path) -> None:

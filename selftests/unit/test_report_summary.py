@@ -27,7 +27,7 @@ from rich.console import Console
 from harness.report.summary import Summary, first_failure, summary_text
 from harness.results.events import HostKnown, JobEnded, Problem, StepFinished
 from harness.results.log import FlightLog
-from harness.results.model import EvidenceResult, FlightResult, StepResult
+from harness.results.model import EvidenceResult, FlightResult, HostFacts, StepResult
 from harness.status import Status
 
 GOLDEN = Path(__file__).parents[1] / "data" / "report"
@@ -194,6 +194,28 @@ def test_strange_names_are_quoted_in_the_command(tmp_path: Path) -> None:
     result = flight.recorder.finish().model_copy(update={"flight": "my flight; true"})
     text = summary_text(result, SHOWN, program="xenflight", width=120)
     assert f"xenflight run 'my flight; true' --only {PV} --keep on-failure" in text
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("xenflight run smoke --host rack1 -n 2", "smoke --only {} --host rack1 --keep"),
+        ("xenflight run smoke --host=a,b", "smoke --only {} --host a,b --keep"),
+        ("xenflight run smoke --host a --host b", "smoke --only {} --host a,b --keep"),
+        ("xenflight run smoke --host 'a; b'", "smoke --only {} --host 'a; b' --keep"),
+        ("pytest suites --flight my/smoke.yaml", "my/smoke.yaml --only {} --keep"),
+        ("xenflight run other.yaml --host", "smoke --only {} --keep"),
+        ("xenflight upgrade --from rack1 --to rack2", "smoke --only {} --host box --keep"),
+        ("xenflight run 'no end", "smoke --only {} --keep"),
+    ],
+)
+def test_the_command_names_what_was_named(command: str, expected: str, tmp_path: Path) -> None:
+    flight = Flight(tmp_path / "f1")
+    flight.step(PV, "guest-create", Status.FAIL)
+    hosts = (HostFacts(name="box", kind="ssh"), HostFacts(name="other", kind="ssh"))
+    result = flight.recorder.finish().model_copy(update={"command": command, "hosts": hosts})
+    text = summary_text(result, SHOWN, program="xenflight", width=120)
+    assert f"xenflight run {expected.format(PV)} on-failure" in text
 
 
 hostile = st.text() | st.sampled_from(

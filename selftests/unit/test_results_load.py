@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,14 @@ def test_missing(tmp_path: Path) -> None:
         load_results(tmp_path)
     assert caught.value.place is not None
     assert caught.value.place.file == str(tmp_path / "results.json")
+
+
+def test_a_device_or_a_fifo_is_not_read(tmp_path: Path) -> None:
+    """One has no end, the other nobody who writes into it."""
+    os.mkfifo(tmp_path / "fifo")
+    for file in (tmp_path / "fifo", Path("/dev/null")):
+        with pytest.raises(UsageError, match="this is no ordinary file"):
+            load_results(file)
 
 
 def test_newer_version(results: Path) -> None:

@@ -242,3 +242,10 @@ def test_the_address_to_open() -> None:
     if socket.has_ipv6:
         with listen("::1", 0) as found:
             assert url_of(found).startswith("http://[::1]:")
+
+
+def test_a_directory_that_is_not_there_is_not_served(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", "--port", "0", "--runs", str(tmp_path / "rnus")]) == 2
+    assert f"--runs: there is no directory {tmp_path / 'rnus'}" in capsys.readouterr().err

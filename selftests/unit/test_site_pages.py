@@ -148,7 +148,7 @@ def test_the_first_screen_says_what_where_since_when_and_how_again(pages: dict[s
     assert f"{PANIC} on box1 , in phase initramfs" in first
     assert "First run : nothing is known of earlier ones." in first
     assert "Kernel panic - not syncing: Attempted to kill init!" in first
-    assert f"./xenflight run must-fail --only {PANIC} --keep on-failure" in first
+    assert f"./xenflight run must-fail --only {PANIC} --host box1 --keep on-failure" in first
     links = pages[paths.flight(MUST_FAIL)].links
     assert any(link.endswith(f"{PANIC}/console.html#phase-guest-boot-initramfs") for link in links)
 

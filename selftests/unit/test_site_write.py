@@ -63,9 +63,21 @@ def test_what_is_no_site_is_not_replaced(tmp_path: Path) -> None:
         write_site(recorded_site(), file)
     link = tmp_path / "link"
     link.symlink_to(tmp_path)
-    with pytest.raises(UsageError, match="is no directory"):
+    with pytest.raises(UsageError, match="is a link: name the directory"):
         write_site(recorded_site(), link)
     assert file.read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["", ".", "../empty", "here/.."])
+def test_where_one_stands_is_not_replaced(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    with pytest.raises(UsageError, match="is where you are"):
+        write_site(recorded_site(), Path(name))
+    assert not list(folder.iterdir())
 
 
 def test_an_empty_directory_will_do(tmp_path: Path) -> None:

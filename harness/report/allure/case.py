@@ -137,7 +137,7 @@ def _labels(flight: FlightResult, job: JobResult) -> Iterable[Label]:
 
 def _how_again(flight: FlightResult, job: str) -> str:
     """In Markdown; the names are no more than text in a block of code."""
-    again = " ".join(again_words(flight.flight, job))
+    again = " ".join(again_words(flight, job))
     bundle = repro_words(flight.flight_id, job)
     return f"Run this job again:\n\n    {again}\n\nor hand it on as a bundle:\n\n    {bundle}\n"
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.report.again import again_words, repro_words
+from harness.results.model import FlightResult
 from harness.results.runs import Run
 from harness.site import paths
 from harness.site.archive import Archive, Head
@@ -91,8 +92,8 @@ class Kit:
         """The same of a job's page."""
         return paths.JobPaths(flight, job).page if flight in self.with_pages else ""
 
-    def again(self, flight: str, job: str) -> str:
-        """The command that runs a job again; *flight* is the name of its flight file."""
+    def again(self, flight: FlightResult, job: str) -> str:
+        """The command that runs a job again."""
         return " ".join(again_words(flight, job, self.program))
 
     def repro(self, flight_id: str, job: str) -> str:
