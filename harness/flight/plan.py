@@ -239,9 +239,12 @@ def from_json(text: str) -> Plan:
             msg = f"this plan has schema version {version}; this xenflight knows {SCHEMA_VERSION}"
             raise UsageError(msg)
         return _plan(data)
-    except (ValueError, KeyError, TypeError) as error:
-        msg = f"this is not a plan: {type(error).__name__}: {error}"
-        raise UsageError(msg, hint="make it again with `xenflight plan --json`") from error
+    except KeyError as error:
+        why = f"it has no {error}; it may be of another version of xenflight"
+    except (ValueError, TypeError) as error:
+        why = f"{type(error).__name__}: {error}"
+    msg = f"this is not a plan: {why}"
+    raise UsageError(msg, hint="make it again with `xenflight plan --json`")
 
 
 def _plan(data: Mapping[str, Any]) -> Plan:

@@ -310,7 +310,7 @@ def _plan_with(**changes: object) -> str:
     [
         ("", "this is not a plan"),
         ("[]", "this is not a plan"),
-        ("{}", "this is not a plan: KeyError: 'schema_version'"),
+        ("{}", "this is not a plan: it has no 'schema_version'; it may be of another version"),
         (_plan_with(schema_version=1), "schema version 1; this xenflight knows 5"),
         (_plan_with(keep="sometimes"), "this is not a plan"),
         (_plan_with(extra=1), "this is not a plan"),
